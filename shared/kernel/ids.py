@@ -1,0 +1,164 @@
+"""Prefixed UUIDv7 identifiers, one type each: `ord_0192f0c1…` (32 hexadecimal digits, sortable by time)."""
+
+import os
+import re
+import time
+from typing import Any, ClassVar, Self
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+_HEX = re.compile(r"[0-9a-f]{32}\Z")
+
+
+def uuid7_hex() -> str:
+    """Return a fresh UUIDv7 as 32 hexadecimal digits (RFC 9562, section 5.7)."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10))
+    value = (milliseconds & (1 << 48) - 1) << 80 | random
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return f"{value:032x}"
+
+
+class Id(str):
+    """Base of the id types. The value is always well formed: `new`, `parse` and `like` are the ways to get one."""
+
+    __slots__ = ()
+    prefix: ClassVar[str]
+
+    @classmethod
+    def new(cls) -> Self:
+        """Return an id that was never handed out before."""
+        return cls(f"{cls.prefix}_{uuid7_hex()}")
+
+    @classmethod
+    def like(cls, other: str) -> Self:
+        """Return the id of this type that belongs one-to-one to `other`: same digits, other prefix."""
+        return cls(f"{cls.prefix}_{other.rpartition('_')[2]}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return `text` as this type. Raises ValueError when it is not one."""
+        prefix, _, digits = text.partition("_")
+        if prefix != cls.prefix or not _HEX.match(digits):
+            raise ValueError(f"not a {cls.prefix}_… id")
+        return cls(text)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(
+            cls, core_schema.str_schema(pattern=f"^{cls.prefix}_[0-9a-f]{{32}}$", strict=True)
+        )
+
+
+class MerchantId(Id):
+    """Who owns shops. `mer_X` is owned by the person `usr_X`."""
+
+    __slots__ = ()
+    prefix = "mer"
+
+
+class UserId(Id):
+    """A person who signed in with a wallet."""
+
+    __slots__ = ()
+    prefix = "usr"
+
+
+class KeyId(Id):
+    """A staff or service API key."""
+
+    __slots__ = ()
+    prefix = "key"
+
+
+class EventId(Id):
+    """One recorded fact."""
+
+    __slots__ = ()
+    prefix = "evt"
+
+
+class ShopId(Id):
+    """A coffee shop: one location."""
+
+    __slots__ = ()
+    prefix = "shp"
+
+
+class MenuId(Id):
+    """The menu of a shop; same digits as the shop."""
+
+    __slots__ = ()
+    prefix = "mnu"
+
+
+class ItemId(Id):
+    """An item on a menu."""
+
+    __slots__ = ()
+    prefix = "itm"
+
+
+class ModifierGroupId(Id):
+    """A group of choices (milk, size, …)."""
+
+    __slots__ = ()
+    prefix = "mod"
+
+
+class ModifierId(Id):
+    """One choice in a modifier group."""
+
+    __slots__ = ()
+    prefix = "opt"
+
+
+class ReceiptId(Id):
+    """A delivery of goods taken into stock."""
+
+    __slots__ = ()
+    prefix = "rcv"
+
+
+class ReservationId(Id):
+    """The stock an order holds; same digits as the order."""
+
+    __slots__ = ()
+    prefix = "rsv"
+
+
+class OrderId(Id):
+    """An order."""
+
+    __slots__ = ()
+    prefix = "ord"
+
+
+class PaymentId(Id):
+    """A request to pay one order in one asset."""
+
+    __slots__ = ()
+    prefix = "pay"
+
+
+class ClaimId(Id):
+    """The right to pick up an order; same digits as the order."""
+
+    __slots__ = ()
+    prefix = "clm"
+
+
+class NotificationId(Id):
+    """A message to a person."""
+
+    __slots__ = ()
+    prefix = "ntf"
+
+
+class DeviceId(Id):
+    """A phone or browser that receives push messages."""
+
+    __slots__ = ()
+    prefix = "dev"
