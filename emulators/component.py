@@ -22,9 +22,11 @@ Standard library only: set-up uses this before anything is installed.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -97,7 +99,7 @@ def port_open(port: int) -> bool:
 def http_answers(url: str) -> bool:
     """Tell whether the URL answers over HTTP with any status below 500."""
     try:
-        with urllib.request.urlopen(url, timeout=2) as reply:  # noqa: S310 (loopback only)
+        with urllib.request.urlopen(url, timeout=2) as reply:
             return bool(reply.status < 500)
     except urllib.error.HTTPError as refusal:
         return refusal.code < 500
@@ -162,8 +164,11 @@ class Process:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             keeper = subprocess.Popen(
-                [sys.executable, "-I", "-S", _KEEPER, str(int(self.stop_signal)), str(self.grace_s)]
-                + [self.user or "-", "--", *map(str, self.argv)],
+                [
+                    *(sys.executable, "-I", "-S", str(_KEEPER)),
+                    *(str(int(self.stop_signal)), str(self.grace_s), self.user or "-", "--"),
+                    *map(str, self.argv),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -182,9 +187,7 @@ class Process:
 
     def kill(self) -> None:
         """End the server at once, as a crash would, and return when it is gone."""
-        if self._keeper and self._keeper.poll() is None:
-            os.killpg(self.pid, signal.SIGKILL)
-        self.stop()
+        self.stop(grace_s=0)
 
     def stop(self, grace_s: float | None = None) -> None:
         """Ask the server to end, make it after its grace, and return when it is gone. Safe to repeat."""
@@ -192,10 +195,14 @@ class Process:
         if keeper is None:
             return
         if keeper.stdin and not keeper.stdin.closed:
-            if grace_s == 0 and keeper.poll() is None:
-                os.killpg(self.pid, signal.SIGKILL)
+            if grace_s == 0:
+                self._kill_group()
             keeper.stdin.close()
         keeper.wait()
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError):  # ended by itself in between: what was wanted
+            os.killpg(self.pid, signal.SIGKILL)
 
     def restart(self) -> None:
         """Stop the server and start it again on the same port and data."""
@@ -216,6 +223,7 @@ class Running:
     about: str  # one line for people: what runs, which version, where
     env: Mapping[str, str]  # variables that make the platform use it
     processes: tuple[Process, ...] = ()
+    scratch: Path | None = None  # data that is not worth keeping once the engine has stopped
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -228,6 +236,9 @@ class Running:
     def stop(self, grace_s: float | None = None) -> None:
         for process in reversed(self.processes):
             process.stop(grace_s)
+        if self.scratch:
+            shutil.rmtree(self.scratch)
+            self.scratch = None
 
     def kill(self) -> None:
         """End the engine as a crash would."""
@@ -236,7 +247,8 @@ class Running:
 
     def restart(self) -> None:
         """Stop the engine and start it again on the same ports and data."""
-        self.stop()
+        for process in reversed(self.processes):
+            process.stop()
         for process in self.processes:
             process.start()
 

@@ -18,6 +18,7 @@ import sys
 import time
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def _become(user: str, command: list[str]) -> None:
@@ -81,12 +82,27 @@ def _end(server: int, stop_signal: int, grace_s: float) -> int:
     return code
 
 
+def _sweep() -> None:
+    """End what the server left behind: as subreaper, this process inherits every orphan of the server's."""
+    children = f"/proc/self/task/{os.getpid()}/children"
+    while os.path.exists(children):
+        with open(children) as listed:
+            orphans = listed.read().split()
+        if not orphans:
+            return
+        for orphan in orphans:
+            os.kill(int(orphan), signal.SIGKILL)  # a child that we have not waited for can't be gone
+            os.waitpid(int(orphan), 0)
+
+
 def main() -> int:
     stop_signal, grace_s, user, _, *command = sys.argv[1:]
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(write_end)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     server = os.fork()
     if server == 0:
         _become(user, command)
@@ -94,7 +110,8 @@ def main() -> int:
     code = _wait(server, read_end)
     if code is None:
         code = _end(server, int(stop_signal), float(grace_s))
-    _signal_group(server, signal.SIGKILL)  # what the server left behind
+    _signal_group(server, signal.SIGKILL)
+    _sweep()
     return code if code >= 0 else 128 - code
 
 
