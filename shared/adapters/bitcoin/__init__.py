@@ -1,0 +1,4 @@
+"""Bitcoin: a node over RPC and REST, its blocks and mempool as transfers, addresses and public derivation.
+
+No private key belongs here, and nothing imports a wallet library.
+"""

@@ -1,0 +1,4 @@
+"""EVM chains: a node over raw JSON-RPC, its blocks and logs as transfers, addresses and public derivation.
+
+No private key belongs here, and nothing imports web3.
+"""
