@@ -11,6 +11,7 @@ import msgspec
 
 from shared.kernel.clock import rfc3339
 from shared.kernel.decision import By, Work
+from shared.kernel.encoding import plain
 from shared.kernel.errors import Bug
 from shared.kernel.facts import Recorded
 
@@ -61,14 +62,7 @@ class Routed(msgspec.Struct, frozen=True):
     traceparent: str | None = None
 
 
-def _plain(value: object) -> str:
-    """Return an id as the plain string it is: msgspec encodes no subclass of str by itself."""
-    if isinstance(value, str):
-        return str(value)
-    raise TypeError(f"an envelope carries no {type(value).__name__}")
-
-
-_ENCODER = msgspec.json.Encoder(enc_hook=_plain, order="deterministic")
+_ENCODER = msgspec.json.Encoder(enc_hook=plain, order="deterministic")
 _ROUTED = msgspec.json.Decoder(Routed)
 
 

@@ -76,9 +76,7 @@ class Recorded:
     at: datetime
 
 
-def chain_hash(
-    prev_hash: bytes, *, id: str, stream: str, version: int, type: str, body: bytes, at: datetime
-) -> bytes:
+def chain_hash(prev_hash: bytes, *, id: str, stream: str, version: int, type: str, body: bytes, at: datetime) -> bytes:
     """Return the 32-byte SHA-256 that binds an event to everything before it in its stream.
 
     The digest covers prev_hash, then each of id, stream, version, type and time (RFC 3339, Z) ended by a line feed,

@@ -43,9 +43,7 @@ def _currency(value: str) -> str:
 
 
 MINOR_DIGITS = {"EUR": 2, "USD": 2, "GBP": 2, "CHF": 2, "PLN": 2, "CZK": 2, "JPY": 0}
-Currency = Annotated[
-    str, AfterValidator(_currency), WithJsonSchema({"type": "string", "enum": list(MINOR_DIGITS)})
-]
+Currency = Annotated[str, AfterValidator(_currency), WithJsonSchema({"type": "string", "enum": list(MINOR_DIGITS)})]
 """ISO 4217 code of a currency the platform prices in."""
 
 

@@ -1,0 +1,159 @@
+"""From a decision to what a statement stores: fold the facts, chain their hashes, encode rows. No I/O here."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol, TypeVar, cast
+
+from pydantic import BaseModel
+
+from shared.adapters.postgres.statement import StateTable
+from shared.kernel.clock import rfc3339
+from shared.kernel.decision import By, Claim, Stored, StoredReply, Taking, Work
+from shared.kernel.encoding import to_json
+from shared.kernel.envelope import WORK_TOPIC, envelope, work_envelope
+from shared.kernel.errors import Bug
+from shared.kernel.facts import GENESIS, Fact, Recorded, chain_hash, topic_of
+from shared.kernel.ids import EventId, MerchantId
+from shared.kernel.reply import Reply
+
+KEY_LIFETIME: Final = timedelta(hours=48)
+
+S = TypeVar("S", bound=BaseModel)
+
+
+class Aggregate(Protocol):
+    """What every stored state has: the merchant it belongs to."""
+
+    @property
+    def merchant_id(self) -> MerchantId: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A decision made ready to be stored: everything the statement needs, computed outside of it."""
+
+    stream: str
+    expected: int
+    version: int
+    head: bytes
+    row: bytes
+    events: list[dict[str, object]]
+    outbox: list[dict[str, object]]
+    once: Claim | Taking | None
+    reply: StoredReply | None
+
+
+def prepare(
+    table: StateTable[S],
+    id: str,
+    found: Stored[S] | None,
+    facts: Sequence[Fact],
+    *,
+    by: By,
+    now: datetime,
+    region: str,
+    reply: Callable[[Stored[S]], Reply[object]] | None = None,
+    work: Sequence[Work] = (),
+) -> tuple[Stored[S], Prepared]:
+    """Fold the facts, chain their hashes, encode everything a statement stores. Pure but for fresh event ids."""
+    state, version, head = (found.state, found.version, found.head) if found else (None, 0, GENESIS)
+    events: list[dict[str, object]] = []
+    outbox: list[dict[str, object]] = []
+    for fact in facts:
+        state = table.evolve(state, fact)
+        recorded = _record(fact, id, version + 1, head, cast(Aggregate, state).merchant_id, by, now, region)
+        version, head = recorded.version, recorded.hash
+        events.append(_event_row(recorded))
+        body = envelope(recorded, by.traceparent).decode()
+        outbox.append(_outbox_row(len(outbox), recorded.id, topic_of(fact.type), id, region, body, by))
+    if state is None:
+        raise Bug(f"no facts to append to {id}")
+    for item in work:
+        work_id = EventId.new()
+        body = work_envelope(item, id=work_id, by=by, region=region, at=now).decode()
+        outbox.append(_outbox_row(len(outbox), work_id, WORK_TOPIC + item.topic, item.key, region, body, by))
+    after = Stored(state, version, head)
+    return after, Prepared(
+        stream=id,
+        expected=found.version if found else 0,
+        version=version,
+        head=head,
+        row=state.model_dump_json().encode(),
+        events=events,
+        outbox=outbox,
+        once=by.once,
+        reply=reply(after).stored if reply and isinstance(by.once, Claim) else None,
+    )
+
+
+def _record(
+    fact: Fact, id: str, version: int, prev: bytes, merchant_id: MerchantId, by: By, now: datetime, region: str
+) -> Recorded:
+    event_id, body = EventId.new(), fact.canonical
+    digest = chain_hash(prev, id=event_id, stream=id, version=version, type=fact.type, body=body, at=now)
+    return Recorded(
+        id=event_id,
+        stream=id,
+        version=version,
+        type=fact.type,
+        body=body,
+        prev_hash=prev,
+        hash=digest,
+        merchant_id=merchant_id,
+        region=region,
+        actor=by.actor,
+        correlation=by.correlation,
+        causation=by.causation,
+        at=now,
+    )
+
+
+def _event_row(event: Recorded) -> dict[str, object]:
+    return {
+        "stream": event.stream,
+        "version": event.version,
+        "id": event.id,
+        "type": event.type,
+        "body": event.body.decode(),
+        "prev_hash": event.prev_hash.hex(),
+        "hash": event.hash.hex(),
+        "merchant_id": event.merchant_id,
+        "region": event.region,
+        "actor": event.actor,
+        "correlation": event.correlation,
+        "causation": event.causation,
+        "at": rfc3339(event.at),
+    }
+
+
+def _outbox_row(n: int, event_id: str, topic: str, key: str, region: str, body: str, by: By) -> dict[str, object]:
+    return {
+        "n": n,
+        "event_id": event_id,
+        "topic": topic,
+        "key": key,
+        "region": region,
+        "body": body,
+        "traceparent": by.traceparent,
+    }
+
+
+def once_params(ready: Prepared, now: datetime) -> dict[str, object]:
+    """Return the parameters of what makes this decision happen once: the key with its reply, the inbox row, nothing."""
+    if isinstance(ready.once, Taking):
+        return {"operation": ready.once.operation, "event_id": ready.once.event_id}
+    if isinstance(ready.once, Claim):
+        if ready.reply is None:
+            raise Bug("an idempotent operation must say what it replies")
+        return {
+            "caller": ready.once.caller,
+            "route": ready.once.route,
+            "idempotency_key": ready.once.key,
+            "body_hash": ready.once.body_hash,
+            "status": ready.reply.status,
+            "headers": to_json(dict(ready.reply.headers)),
+            "reply": ready.reply.body,
+            "expires_at": now + KEY_LIFETIME,
+        }
+    return {}

@@ -1,0 +1,111 @@
+"""The text of the one-statement append, built from a state table's columns; and of the load that precedes it.
+
+The statement claims the idempotency key or the inbox row, advances the state row under its expected version, appends
+the events, adds the outbox rows. If any part is refused, `refuse()` raises inside the statement: nothing happened.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from shared.adapters.postgres.database import Sql
+from shared.kernel.facts import Fact
+
+S = TypeVar("S", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class StateTable(Generic[S]):
+    """A typed state table: its columns are the state model's fields, plus `version` and `head`."""
+
+    name: str
+    key: str
+    model: type[S]
+    evolve: Callable[[S | None, Fact], S]
+    guards: tuple["GuardedBy", ...] = ()
+    """Other services' streams that this one's decisions may be guarded by."""
+    extra: str = ""
+    """More common table expressions (each starting with a comma) that run in the same statement, after `state`."""
+    columns: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple(self.model.model_fields))
+
+
+@dataclass(frozen=True)
+class GuardedBy:
+    """A table whose rows can guard a decision, by key and version."""
+
+    table: str
+    key: str
+
+
+def load_sql(table: "StateTable[S]") -> Sql:
+    """Return the select that loads one row as (version, head, JSON of the state's columns)."""
+    row = ", ".join(f"'{c}', {c}" for c in table.columns)
+    return Sql(f"select version, head, jsonb_build_object({row})::text from {table.name} where {table.key} = :id")
+
+
+def append_sql(table: "StateTable[S]", once: str, guard: GuardedBy | None) -> Sql:
+    """Return the statement that appends one decision to a stream of `table`.
+
+    `once` is 'claim' (idempotency key), 'taking' (inbox row) or '' (neither).
+    """
+    columns = ", ".join(table.columns)
+    updates = ", ".join(f"{c} = excluded.{c}" for c in table.columns if c != table.key)
+    checks = [f"when not exists (select from state) then refuse('CR001', '{table.name} moved on')"]
+    parts = []
+    if once:
+        parts.append(_ONCE[once])
+        checks.insert(0, _ONCE_CHECK[once])
+    if guard:
+        parts.append(
+            f"guarded as (select from {guard.table} where {guard.key} = :guard_id"
+            " and version = :guard_version::bigint for share)"
+        )
+        checks.append(f"when not exists (select from guarded) then refuse('CR001', '{guard.table} moved on')")
+    return Sql(
+        f"""
+with {"".join(part + "," for part in parts)}
+state as (
+  insert into {table.name} as kept ({columns}, version, head)
+  select {columns}, :version::bigint, :head::bytea from jsonb_populate_record(null::{table.name}, :row::jsonb)
+  on conflict ({table.key}) do update set {updates}, version = excluded.version, head = excluded.head
+    where kept.version = :expected::bigint
+  returning 1),
+appended as (
+  insert into events (stream, version, id, type, body, prev_hash, hash, merchant_id, region, actor, correlation,
+                      causation, at)
+  select stream, version, id, type, convert_to(body, 'UTF8'), decode(prev_hash, 'hex'), decode(hash, 'hex'),
+         merchant_id, region, actor, correlation, causation, at
+    from jsonb_to_recordset(:events::jsonb) as e(stream text, version bigint, id text, type text, body text,
+         prev_hash text, hash text, merchant_id text, region text, actor text, correlation text, causation text,
+         at timestamptz)
+  returning 1),
+sent as (
+  insert into outbox (event_id, topic, key, region, body, traceparent)
+  select event_id, topic, key, region, convert_to(body, 'UTF8'), traceparent
+    from jsonb_to_recordset(:outbox::jsonb) as o(n int, event_id text, topic text, key text, region text, body text,
+         traceparent text)
+   order by n
+  returning 1){table.extra}
+select case {" ".join(checks)} else true end
+"""
+    )
+
+
+_ONCE: Final = {
+    "claim": """claimed as (
+  insert into idempotency (caller, route, key, body_hash, status, headers, reply, expires_at)
+  values (:caller, :route, :idempotency_key, :body_hash::bytea, :status::int, :headers::jsonb, :reply::bytea,
+          :expires_at::timestamptz)
+  on conflict do nothing returning 1)""",
+    "taking": """taken as (
+  insert into inbox (operation, event_id) values (:operation, :event_id) on conflict do nothing returning 1)""",
+}
+_ONCE_CHECK: Final = {
+    "claim": "when not exists (select from claimed) then refuse('CR002', 'key in use')",
+    "taking": "when not exists (select from taken) then refuse('CR003', 'event taken before')",
+}
