@@ -36,7 +36,12 @@ _PRODUCTION = {
     "jit": "off",
 }
 # For tests: commits mean what they mean in production, but a power cut may lose them.
-_IN_MEMORY = {"fsync": "off", "full_page_writes": "off", "autovacuum_naptime": "5s"}
+_IN_MEMORY = {
+    "dynamic_shared_memory_type": "mmap",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum_naptime": "5s",
+}
 
 
 @dataclass
