@@ -16,6 +16,7 @@ import subprocess
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from emulators.component import HOST, ComponentFailed, Process, Running, data_folder, free_port
 
@@ -206,3 +207,32 @@ def remove(workdir: Path) -> None:
     digest = sha256(str(folder).encode()).hexdigest()[:12]
     for place in (folder, Path("/var/tmp") / f"cortado-{digest}"):
         shutil.rmtree(place, ignore_errors=True)
+
+
+def create_database(server_url: str, name: str, template: str | None = None) -> str:
+    """Create a database and return its URL. `template`: one without open connections, whose content it starts with."""
+    source = f" template {_identifier(template)}" if template else ""
+    _administer(server_url, f"create database {_identifier(name)}{source}")
+    return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+
+
+def drop_database(server_url: str, name: str) -> None:
+    """Drop a database, ending whatever is still connected to it."""
+    _administer(server_url, f"drop database if exists {_identifier(name)} with (force)")
+
+
+def _administer(server_url: str, statement: str) -> None:
+    from pg8000.native import Connection
+
+    at = urlsplit(server_url)
+    connection = Connection(at.username, at.hostname, at.path[1:], at.port, at.password)
+    try:
+        connection.run(statement)
+    finally:
+        connection.close()
+
+
+def _identifier(name: str) -> str:
+    if not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+        raise ValueError(f"{name!r} is no plain database name")
+    return name

@@ -1,0 +1,1 @@
+"""What proves the platform: unit, contracts, integration, journeys, architecture, bench."""

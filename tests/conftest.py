@@ -1,0 +1,87 @@
+"""The engines as fixtures: each starts at its first use, once a session, from the launcher that `make run` uses.
+
+Every test gets places of its own: a database cloned from a migrated template (`database`), a Valkey database
+(`redis_url`), a Kafka topic (`topic`). `PROFILE=light` runs everything on the embedded fallbacks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from emulators.component import Running
+from emulators.kafka import create_topics
+from emulators.postgres import create_database, drop_database
+from emulators.stack import Stack, engines
+from emulators.valkey import DATABASES
+
+_TEMPLATE = "cortado_template"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """All engines, none started yet: `stack.start("valkey")` returns it running."""
+    light = os.environ.get("PROFILE") == "light"
+    stack = Stack(engines(light=light, in_memory=True), tmp_path_factory.mktemp("engines"))
+    yield stack
+    stack.stop(grace_s=0)
+
+
+@pytest.fixture(scope="session")
+def postgres(stack: Stack) -> Running:
+    return stack.start("postgres")
+
+
+@pytest.fixture(scope="session")
+def valkey(stack: Stack) -> Running:
+    return stack.start("valkey")
+
+
+@pytest.fixture(scope="session")
+def kafka(stack: Stack) -> Running:
+    return stack.start("kafka")
+
+
+@pytest.fixture(scope="session")
+def database_template(postgres: Running) -> str:
+    """The name of a database with the present schema and no rows, to be cloned."""
+    from shared.adapters.postgres.migrate import migrate
+    from shared.settings import PostgresSettings
+
+    url = create_database(postgres.env["DATABASE_URL"], _TEMPLATE)
+    migrate(PostgresSettings(url))
+    return _TEMPLATE
+
+
+@pytest.fixture
+def database(postgres: Running, database_template: str) -> Iterator[str]:
+    """The URL of an empty database with the present schema, this test's own."""
+    server = postgres.env["DATABASE_URL"]
+    name = f"t_{next(_numbers)}"
+    yield create_database(server, name, template=database_template)
+    drop_database(server, name)
+
+
+@pytest.fixture
+def redis_url(valkey: Running) -> str:
+    """The URL of an empty Valkey database, this test's own until 63 later tests have had theirs."""
+    import redis
+
+    parts = urlsplit(valkey.env["REDIS_URL"])
+    url = urlunsplit(parts._replace(path=f"/{1 + next(_numbers) % (DATABASES - 1)}"))
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture
+def topic(kafka: Running) -> str:
+    """The name of an empty Kafka topic, this test's own."""
+    name = f"test-{next(_numbers)}"
+    create_topics(kafka.env["KAFKA_BOOTSTRAP_SERVERS"], [name])
+    return name

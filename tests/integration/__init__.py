@@ -1,0 +1,1 @@
+"""Against the real engines, from the same launcher as `make run`."""
