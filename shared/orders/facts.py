@@ -1,0 +1,112 @@
+"""Published facts of orders."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from pydantic import Field
+
+from shared.kernel.facts import Fact
+from shared.kernel.ids import ItemId, MerchantId, ModifierId, OrderId, PaymentId, ShopId, UserId
+from shared.kernel.money import Fiat, Frozen, Units
+
+
+class ChosenModifier(Frozen):
+    """A choice as it was priced."""
+
+    modifier_id: ModifierId
+    name: str
+    price_delta: Units
+
+
+class OrderLine(Frozen):
+    """A line as it was priced: `total` = (unit price + modifiers) × quantity, in the order's currency."""
+
+    item_id: ItemId
+    name: str
+    quantity: int = Field(ge=1, le=100)
+    unit_price: Units
+    modifiers: tuple[ChosenModifier, ...] = ()
+    total: Units
+    sku: str | None = None
+
+
+class OrderPlaced(Fact):
+    """A customer ordered; prices are fixed and stock is held until `hold_until`."""
+
+    type: ClassVar = "order.placed.v1"
+    order_id: OrderId
+    shop_id: ShopId
+    merchant_id: MerchantId
+    customer_id: UserId
+    menu_version: int
+    lines: tuple[OrderLine, ...]
+    total: Fiat
+    note: str = ""
+    placed_at: datetime
+    pay_by: datetime
+    hold_until: datetime
+
+
+class OrderFact(Fact):
+    """What every later fact of an order says."""
+
+    type: ClassVar = "order.any.v1"
+    order_id: OrderId
+    shop_id: ShopId
+    merchant_id: MerchantId
+    customer_id: UserId
+    at: datetime
+
+
+class OrderConfirmed(OrderFact):
+    """Its payment settled: the kitchen may see it."""
+
+    type: ClassVar = "order.confirmed.v1"
+    payment_id: PaymentId
+
+
+class OrderHalted(OrderFact):
+    """Its payment was reversed by the chain before hand-over: nothing goes on until it settles again."""
+
+    type: ClassVar = "order.halted.v1"
+    payment_id: PaymentId
+
+
+class OrderResumed(OrderFact):
+    """Its payment settled again."""
+
+    type: ClassVar = "order.resumed.v1"
+    payment_id: PaymentId
+
+
+class OrderPreparing(OrderFact):
+    """A barista began; the stock is used."""
+
+    type: ClassVar = "order.preparing.v1"
+    barista: str
+
+
+class OrderReady(OrderFact):
+    """It stands on the counter."""
+
+    type: ClassVar = "order.ready.v1"
+
+
+class OrderCompleted(OrderFact):
+    """It was handed over against its claim code."""
+
+    type: ClassVar = "order.completed.v1"
+
+
+class OrderCancelled(OrderFact):
+    """The customer or the shop called it off."""
+
+    type: ClassVar = "order.cancelled.v1"
+    cancelled_by: str
+    reason: str = ""
+
+
+class OrderExpired(OrderFact):
+    """Nobody paid in time."""
+
+    type: ClassVar = "order.expired.v1"

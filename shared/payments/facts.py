@@ -1,0 +1,142 @@
+"""Published facts of payments and of the chains they arrive on."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from shared.kernel.facts import Fact
+from shared.kernel.ids import MerchantId, OrderId, PaymentId, ShopId, UserId
+from shared.kernel.money import Asset, Fiat, Frozen, Money, Units
+
+
+class FeedPrice(Frozen):
+    """What one feed said, and when: part of the proof of a quote. `price` is fiat per whole coin."""
+
+    feed: str
+    price: str
+    at: datetime
+
+
+class Quote(Frozen):
+    """A locked rate with its proof, signed over everything a customer is told to pay.
+
+    `signature` is Ed25519 (base64) over the canonical JSON of the quote without it.
+    """
+
+    payment_id: PaymentId
+    chain: str
+    asset: Asset
+    contract: str | None = None
+    address: str
+    amount: Units
+    price: Fiat
+    rate: str
+    feeds: tuple[FeedPrice, ...]
+    locked_at: datetime
+    expires_at: datetime
+    signature: str = ""
+
+
+class ChainTransfer(Frozen):
+    """A transfer by its identity: (chain, txid, position); see `shared/payments/chain.py`."""
+
+    chain: str
+    txid: str
+    position: int
+
+
+class PaymentFact(Fact):
+    """What every fact of a payment says."""
+
+    type: ClassVar = "payment.any.v1"
+    payment_id: PaymentId
+    order_id: OrderId
+    shop_id: ShopId
+    merchant_id: MerchantId
+    customer_id: UserId
+
+
+class PaymentRequested(PaymentFact):
+    """An address was allocated and a quote locked."""
+
+    type: ClassVar = "payment.requested.v1"
+    chain: str
+    asset: Asset
+    address: str
+    watch_key: str
+    derivation_index: int
+    due: Money
+    quote: Quote
+    confirmations: int
+    requested_at: datetime
+    expires_at: datetime
+
+
+class PaymentSeen(PaymentFact):
+    """A transfer to the address was sighted, in the mempool or straight in a block."""
+
+    type: ClassVar = "payment.seen.v1"
+    transfer: ChainTransfer
+    units: Units
+    seen_at: datetime
+
+
+class PaymentIncluded(PaymentFact):
+    """A transfer is in a block of the best chain."""
+
+    type: ClassVar = "payment.included.v1"
+    transfer: ChainTransfer
+    units: Units
+    height: int
+    block_hash: str
+    block_time: datetime
+
+
+class PaymentExcluded(PaymentFact):
+    """A transfer is no longer in the best chain: its block was orphaned, or another transaction spent its coins."""
+
+    type: ClassVar = "payment.excluded.v1"
+    transfer: ChainTransfer
+    block_hash: str | None = None
+    reason: str
+
+
+class PaymentSettled(PaymentFact):
+    """Enough has arrived, confirmed by policy. Reversible until final."""
+
+    type: ClassVar = "payment.settled.v1"
+    received: Money
+    height: int
+    at: datetime
+
+
+class PaymentFinal(PaymentFact):
+    """The settlement can no longer be reversed by the chain's own rules."""
+
+    type: ClassVar = "payment.final.v1"
+    at: datetime
+
+
+class PaymentReversed(PaymentFact):
+    """A settled payment lost its confirmations: the order follows."""
+
+    type: ClassVar = "payment.reversed.v1"
+    reason: str
+    at: datetime
+
+
+class PaymentExpired(PaymentFact):
+    """Nothing was seen in time, proven by cursor and mempool."""
+
+    type: ClassVar = "payment.expired.v1"
+    at: datetime
+
+
+class BlockScanned(Fact):
+    """A watcher's cursor reached this block; everything up to `final_height` is final."""
+
+    type: ClassVar = "payment.block_scanned.v1"
+    chain: str
+    height: int
+    block_hash: str
+    final_height: int
+    scanned_at: datetime
