@@ -30,8 +30,8 @@ PURSE_UNITS = 1_000_000 * 10**6
 
 _CONTRACTS = Path(__file__).with_name("contracts") / "compiled"
 _NPM = Path(__file__).with_name("node_modules") / "@foundry-rs"
-_MINT = "40c10f19"  # mint(address,uint256)
-_ISSUE = "867904b4"  # issue(address,uint256)
+MINT = "40c10f19"  # mint(address,uint256)
+ISSUE = "867904b4"  # issue(address,uint256)
 _SAVE_EVERY_S = 5
 
 
@@ -109,8 +109,7 @@ def _deploy(url: str) -> None:
     """Put both tokens on a new chain, and fill the accounts' purses."""
     if call(url, "eth_getCode", USDT, "latest") != "0x":
         return
-    customers = [account for account in call(url, "eth_accounts") if account.lower() != DEPLOYER]
-    for contract, address, mint in (("usdc", USDC, _MINT), ("usdt", USDT, _ISSUE)):
+    for contract, address in (("usdc", USDC), ("usdt", USDT)):
         if call(url, "eth_getCode", address, "latest") != "0x":
             continue  # the last start ended between the two
         receipt = _send(url, {"data": bytecode(contract)})
@@ -119,9 +118,11 @@ def _deploy(url: str) -> None:
                 f"ethereum: {contract} went to {receipt['contractAddress']}, not {address}: "
                 "remove the chain's data folder and start again"
             )
-        for account in customers:
+    for account in call(url, "eth_accounts"):
+        if account.lower() != DEPLOYER:
             argument = account[2:].rjust(64, "0") + f"{PURSE_UNITS:064x}"
-            _send(url, {"to": address, "data": f"0x{mint}{argument}"})
+            _send(url, {"to": USDC, "data": f"0x{MINT}{argument}"})
+            _send(url, {"to": USDT, "data": f"0x{ISSUE}{argument}"})
 
 
 def _send(url: str, transaction: dict[str, str]) -> dict[str, str]:
