@@ -5,7 +5,7 @@ A missing variable is named in the error, with what it is for. Nothing else in t
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 
@@ -19,6 +19,16 @@ def required(environ: Mapping[str, str], name: str, what: str) -> str:
     if not value:
         raise Misconfigured(f"{name} is not set: {what}. `make run` sets it; see docs/architecture.md, Settings.")
     return value
+
+
+def whole_number(environ: Mapping[str, str], name: str, default: int) -> int:
+    """Return the variable as a number ≥ 0, or `default` where it is not set. Raises Misconfigured for anything else."""
+    value = environ.get(name, "")
+    if not value:
+        return default
+    if not (value.isascii() and value.isdigit()):
+        raise Misconfigured(f"{name} must be a whole number, such as {default}.")
+    return int(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +146,101 @@ class WorkerSettings:
         """Return the worker's settings from METRICS_PORT."""
         port = environ.get("METRICS_PORT", "")
         return cls(int(port) if port else None)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSettings:
+    """How a function meets its callers."""
+
+    public_url: str
+    """Where clients reach the API, without a slash at the end; problem types name it."""
+    region: str = "local"
+    rate_per_minute: int = 3000
+    """Calls that one caller may make to one operation in a minute; 0 is no limit."""
+    proxy_hops: int = 0
+    """How many trusted proxies append to X-Forwarded-For in front of us; 0 takes the peer's address."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return the edge's settings from PUBLIC_URL, CORTADO_REGION, RATE_LIMIT_PER_MINUTE, TRUSTED_PROXY_HOPS."""
+        return cls(
+            public_url=required(environ, "PUBLIC_URL", "where clients reach the API, http://127.0.0.1:8080").rstrip(
+                "/"
+            ),
+            region=environ.get("CORTADO_REGION", "local"),
+            rate_per_minute=whole_number(environ, "RATE_LIMIT_PER_MINUTE", 3000),
+            proxy_hops=whole_number(environ, "TRUSTED_PROXY_HOPS", 0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerTokenSettings:
+    """The keys behind the token of a person who signed in."""
+
+    keys: str = field(repr=False)
+    """A JWKS with private keys (Ed25519 or P-256). The first one signs; all of them verify."""
+    issuer: str
+    audience: str = "cortado"
+    lifetime_s: int = 900
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return the keys from CUSTOMER_TOKEN_KEYS, the issuer from PUBLIC_URL, CUSTOMER_TOKEN_LIFETIME_S."""
+        return cls(
+            keys=required(environ, "CUSTOMER_TOKEN_KEYS", "a JWKS whose first private key signs customers' tokens"),
+            issuer=required(environ, "PUBLIC_URL", "where clients reach the API, http://127.0.0.1:8080").rstrip("/"),
+            lifetime_s=whole_number(environ, "CUSTOMER_TOKEN_LIFETIME_S", 900),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceIdentitySettings:
+    """Whom event, scheduled and work functions believe."""
+
+    issuer: str
+    audience: str
+    jwks: str
+    """A JWKS document, the path of a file with one, or an https URL."""
+    callers: frozenset[str] = frozenset({"dispatcher", "scheduler", "pubsub"})
+    """The verified e-mail (or, where there is none, the subject) of dispatcher, scheduler and Pub/Sub."""
+    token_in_query: bool = False
+    """Whether a work function takes its token from `?token=` too: Pub/Sub's emulator can't sign what it pushes."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return them from SERVICE_ISSUER, SERVICE_AUDIENCE, SERVICE_JWKS, SERVICE_CALLERS, PUBSUB_EMULATOR_HOST.
+
+        Raises Misconfigured also for Google as the issuer without SERVICE_CALLERS: anybody gets tokens there.
+        """
+        issuer = required(environ, "SERVICE_ISSUER", "the issuer of service tokens, https://accounts.google.com")
+        callers = environ.get("SERVICE_CALLERS", "")
+        if issuer.removeprefix("https://") == "accounts.google.com":
+            required(environ, "SERVICE_CALLERS", "e-mails of dispatcher's, scheduler's, Pub/Sub's accounts, by commas")
+        return cls(
+            issuer=issuer,
+            audience=required(environ, "SERVICE_AUDIENCE", "the audience that service tokens are made for"),
+            jwks=required(environ, "SERVICE_JWKS", "the issuer's public keys: a JWKS document, a path or an https URL"),
+            callers=frozenset(callers.replace(",", " ").split()) or frozenset({"dispatcher", "scheduler", "pubsub"}),
+            token_in_query=bool(environ.get("PUBSUB_EMULATOR_HOST")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSignerSettings:
+    """What dispatcher, ticker and relay sign their calls with, where no metadata server does it for them."""
+
+    key: str = field(repr=False)
+    """RSA private key, PEM."""
+    issuer: str
+    audience: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return them from SERVICE_SIGNING_KEY (PEM), SERVICE_ISSUER, SERVICE_AUDIENCE."""
+        return cls(
+            key=required(
+                environ, "SERVICE_SIGNING_KEY", "the RSA private key (PEM) that service tokens are signed with"
+            ),
+            issuer=required(environ, "SERVICE_ISSUER", "the issuer of service tokens"),
+            audience=required(environ, "SERVICE_AUDIENCE", "the audience that service tokens are made for"),
+        )
