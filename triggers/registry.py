@@ -258,7 +258,7 @@ class _Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     emits: list[str] = []
     body_limit: int = DEFAULT_BODY_LIMIT
     status: int = 200
-    produces: list[str] = ["application/json"]
+    produces: list[str] = msgspec.field(default_factory=lambda: ["application/json"])
 
 
 def entry_of(service: str, operation: str, keys: object) -> Entry:
