@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -9,15 +10,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from emulators import bitcoin, ethereum
+from emulators.aws import Aws
 from emulators.component import Component, ComponentFailed, Running
+from emulators.feeds import Feeds
+from emulators.firestore import Firestore
 from emulators.kafka import Kafka
 from emulators.postgres import Postgres
+from emulators.pubsub import PubSub
 from emulators.valkey import Valkey
 
 
 def engines(*, light: bool = False, in_memory: bool = False) -> list[Component]:
     """Return every engine of the platform. `light`: the embedded fallbacks; `in_memory`: for tests, nothing is kept."""
-    return [Postgres(in_memory=in_memory), Valkey(), Kafka(light=light)]
+    return [
+        *(Postgres(in_memory=in_memory), Valkey(), Kafka(light=light)),
+        *(PubSub(light=light), Firestore(light=light), Aws()),
+        *(Feeds(), bitcoin.Bitcoin(), ethereum.Ethereum()),
+    ]
 
 
 class Stack:
@@ -58,7 +68,10 @@ class Stack:
     @property
     def env(self) -> dict[str, str]:
         """Return the variables by which the platform finds the engines that run."""
-        return {name: value for running in self.running for name, value in running.env.items()}
+        env = {name: value for running in self.running for name, value in running.env.items()}
+        chains = bitcoin.chain(env) if "BITCOIN_RPC_URL" in env else {}
+        chains |= ethereum.chain(env) if "EVM_RPC_URL" in env else {}
+        return env | {"CHAINS": json.dumps(chains)} if chains else env
 
     def stop(self, grace_s: float | None = None) -> None:
         """Stop every engine, all at once; they do not need one another to end."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from emulators.component import Running
+from emulators.feeds import Control
 from emulators.kafka import create_topics
 from emulators.postgres import create_database, drop_database
 from emulators.stack import Stack, engines
@@ -45,6 +46,44 @@ def valkey(stack: Stack) -> Running:
 @pytest.fixture(scope="session")
 def kafka(stack: Stack) -> Running:
     return stack.start("kafka")
+
+
+@pytest.fixture(scope="session")
+def pubsub(stack: Stack) -> Running:
+    return stack.start("pubsub")
+
+
+@pytest.fixture(scope="session")
+def firestore(stack: Stack) -> Running:
+    return stack.start("firestore")
+
+
+@pytest.fixture(scope="session")
+def aws(stack: Stack) -> Running:
+    return stack.start("aws")
+
+
+@pytest.fixture(scope="session")
+def bitcoin(stack: Stack) -> Running:
+    return stack.start("bitcoin")
+
+
+@pytest.fixture(scope="session")
+def ethereum(stack: Stack) -> Running:
+    return stack.start("ethereum")
+
+
+@pytest.fixture(scope="session")
+def feeds_server(stack: Stack) -> Running:
+    return stack.start("feeds")
+
+
+@pytest.fixture
+def feeds(feeds_server: Running) -> Iterator[Control]:
+    """Disturb the price feeds; afterwards they answer again as before."""
+    control = Control(feeds_server.env["FEEDS_CONTROL_URL"])
+    yield control
+    control.reset()
 
 
 @pytest.fixture(scope="session")
