@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from shared.kernel.errors import Forbidden
+from shared.kernel.facts import Fact
 from shared.kernel.ids import MerchantId, uuid7_hex
 
 S = TypeVar("S")
@@ -97,6 +98,19 @@ class Work:
     topic: str
     key: str
     body: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a rule decided: facts to append, and what goes into the same commit with them.
+
+    `params` are parameters of a store's own statement parts (see the service's adapter).
+    """
+
+    facts: Sequence[Fact]
+    guard: Guard | None = None
+    work: Sequence[Work] = ()
+    params: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

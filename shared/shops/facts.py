@@ -6,6 +6,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from shared.kernel.facts import Fact
+from shared.kernel.hours import Opening
 from shared.kernel.ids import MerchantId, ShopId
 from shared.kernel.money import Asset, Currency, Frozen
 
@@ -15,14 +16,6 @@ class Position(Frozen):
 
     latitude: float = Field(ge=-90, le=90)
     longitude: float = Field(ge=-180, le=180)
-
-
-class Opening(Frozen):
-    """One span of a weekday in the shop's own time: `opens` ≤ t < `closes`, as HH:MM; closes may be 24:00."""
-
-    weekday: int = Field(ge=0, le=6, description="0 is Monday")
-    opens: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
-    closes: str = Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")
 
 
 class PayoutAccount(Frozen):

@@ -1,6 +1,6 @@
 """From a decision to what a statement stores: fold the facts, chain their hashes, encode rows. No I/O here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar, cast
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from shared.adapters.postgres.statement import StateTable
 from shared.kernel.clock import rfc3339
-from shared.kernel.decision import By, Claim, Stored, StoredReply, Taking, Work
+from shared.kernel.decision import By, Claim, Decided, Stored, StoredReply, Taking
 from shared.kernel.encoding import to_json
 from shared.kernel.envelope import WORK_TOPIC, envelope, work_envelope
 from shared.kernel.errors import Bug
@@ -20,6 +20,7 @@ from shared.kernel.reply import Reply
 KEY_LIFETIME: Final = timedelta(hours=48)
 
 S = TypeVar("S", bound=BaseModel)
+V = TypeVar("V")
 
 
 class Aggregate(Protocol):
@@ -37,7 +38,7 @@ class Prepared:
     expected: int
     version: int
     head: bytes
-    row: bytes
+    row: str
     events: list[dict[str, object]]
     outbox: list[dict[str, object]]
     once: Claim | Taking | None
@@ -48,19 +49,18 @@ def prepare(
     table: StateTable[S],
     id: str,
     found: Stored[S] | None,
-    facts: Sequence[Fact],
+    decided: Decided,
     *,
     by: By,
     now: datetime,
     region: str,
-    reply: Callable[[Stored[S]], Reply[object]] | None = None,
-    work: Sequence[Work] = (),
+    reply: Callable[[Stored[S]], Reply[V]] | None = None,
 ) -> tuple[Stored[S], Prepared]:
     """Fold the facts, chain their hashes, encode everything a statement stores. Pure but for fresh event ids."""
     state, version, head = (found.state, found.version, found.head) if found else (None, 0, GENESIS)
     events: list[dict[str, object]] = []
     outbox: list[dict[str, object]] = []
-    for fact in facts:
+    for fact in decided.facts:
         state = table.evolve(state, fact)
         recorded = _record(fact, id, version + 1, head, cast(Aggregate, state).merchant_id, by, now, region)
         version, head = recorded.version, recorded.hash
@@ -69,7 +69,7 @@ def prepare(
         outbox.append(_outbox_row(len(outbox), recorded.id, topic_of(fact.type), id, region, body, by))
     if state is None:
         raise Bug(f"no facts to append to {id}")
-    for item in work:
+    for item in decided.work:
         work_id = EventId.new()
         body = work_envelope(item, id=work_id, by=by, region=region, at=now).decode()
         outbox.append(_outbox_row(len(outbox), work_id, WORK_TOPIC + item.topic, item.key, region, body, by))
@@ -79,7 +79,7 @@ def prepare(
         expected=found.version if found else 0,
         version=version,
         head=head,
-        row=state.model_dump_json().encode(),
+        row=state.model_dump_json(),
         events=events,
         outbox=outbox,
         once=by.once,

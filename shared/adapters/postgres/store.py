@@ -11,16 +11,16 @@ from shared.adapters.postgres.database import Database, Sql
 from shared.adapters.postgres.recording import once_params, prepare
 from shared.adapters.postgres.refusals import KeyTaken, Moved
 from shared.adapters.postgres.statement import StateTable, append_sql, load_sql
-from shared.kernel.decision import AlreadyAnswered, By, Claim, Guard, Stored, StoredReply, Taking, Work
+from shared.kernel.decision import AlreadyAnswered, By, Claim, Decided, Stored, StoredReply, Taking
 from shared.kernel.encoding import to_json
 from shared.kernel.errors import Bug, KeyReused, Transient, VersionConflict
-from shared.kernel.facts import Fact
 from shared.kernel.reply import Reply
+from shared.kernel.store import Rule
 
 TRIES: Final = 3
 
 S = TypeVar("S", bound=BaseModel)
-Rule = Callable[[S | None], Sequence[Fact] | Awaitable[Sequence[Fact]]]
+V = TypeVar("V")
 
 STORED_REPLY = Sql(
     "select body_hash, status, headers::text, reply from idempotency"
@@ -66,31 +66,30 @@ class StateStore(Generic[S]):
         *,
         by: By,
         now: datetime,
-        reply: Callable[[Stored[S]], Reply[object]] | None = None,
+        reply: Callable[[Stored[S]], Reply[V]] | None = None,
         if_match: int | None = None,
-        guard: Guard | None = None,
-        work: Sequence[Work] = (),
-        extra: dict[str, object] | None = None,
     ) -> Stored[S]:
-        """Load, let `rule` decide, append; again when the stream moved meanwhile, three times at most.
+        """Load, let `rule` decide, append; again when a stream moved meanwhile, three times at most.
 
-        No facts from the rule means nothing to do: an event is then still taken, a key is not claimed. Returns the
-        new state. Raises AlreadyAnswered, AlreadyTaken, KeyReused, VersionConflict, Transient and the rule's own.
+        No facts from the rule means nothing to do: an event is then still taken. Returns the new state. Raises
+        AlreadyAnswered, AlreadyTaken, VersionConflict, Transient and whatever the rule refuses with.
         """
         for _ in range(TRIES):
             found = await self.load(id)
             if if_match is not None and (found.version if found else 0) != if_match:
                 raise VersionConflict("The ETag in If-Match is not the current one. Read again and repeat.")
-            decided = rule(found.state if found else None)
-            facts = await decided if isinstance(decided, Awaitable) else decided
-            if not facts:
+            told = rule(found.state if found else None)
+            decided = await told if isinstance(told, Awaitable) else told
+            if not isinstance(decided, Decided):
+                decided = Decided(decided)
+            if not decided.facts:
                 return await self._nothing(id, found, by)
             try:
-                return await self.append(
-                    id, found, facts, by=by, now=now, reply=reply, guard=guard, work=work, extra=extra
-                )
+                return await self.append(id, found, decided, by=by, now=now, reply=reply)
             except Moved:
                 continue
+        if isinstance(by.once, Taking):
+            raise Transient(f"{id} is changing too fast for {by.actor}.")
         raise VersionConflict("Several requests changed this at once. Repeat with the same Idempotency-Key.")
 
     async def _nothing(self, id: str, found: Stored[S] | None, by: By) -> Stored[S]:
@@ -104,29 +103,25 @@ class StateStore(Generic[S]):
         self,
         id: str,
         found: Stored[S] | None,
-        facts: Sequence[Fact],
+        decided: Decided,
         *,
         by: By,
         now: datetime,
-        reply: Callable[[Stored[S]], Reply[object]] | None = None,
-        guard: Guard | None = None,
-        work: Sequence[Work] = (),
-        extra: dict[str, object] | None = None,
+        reply: Callable[[Stored[S]], Reply[V]] | None = None,
     ) -> Stored[S]:
-        """Append `facts` after the version that was loaded. Raises Moved when the stream has moved on."""
-        after, ready = prepare(
-            self._table, id, found, facts, by=by, now=now, region=self._region, reply=reply, work=work
-        )
+        """Append the facts after the version that was loaded. Raises Moved when the stream has moved on."""
+        after, ready = prepare(self._table, id, found, decided, by=by, now=now, region=self._region, reply=reply)
         params: dict[str, object] = {
             "version": ready.version,
             "head": ready.head,
-            "row": ready.row.decode(),
+            "row": ready.row,
             "expected": ready.expected,
             "events": to_json(ready.events),
             "outbox": to_json(ready.outbox),
             **once_params(ready, now),
-            **(extra or {}),
+            **decided.params,
         }
+        guard = decided.guard
         if guard is not None:
             params |= {"guard_id": guard.id, "guard_version": guard.version}
         once = {Claim: "claim", Taking: "taking", type(None): ""}[type(ready.once)]

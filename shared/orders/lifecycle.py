@@ -1,0 +1,290 @@
+"""The state machine of an order. Pure: a rule takes the state and what is known, returns facts or refuses.
+
+pending ──▶ confirmed ──▶ preparing ──▶ ready ──▶ completed
+   │            │
+   ├─▶ expired  └─▶ cancelled        halted/resumed: the payment was reversed, and settled again
+   └─▶ cancelled
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.catalog.facts import MenuItem, ModifierGroup
+from shared.kernel.decision import By, Role
+from shared.kernel.errors import Bug, Conflict, Forbidden, Invalid, NotFound
+from shared.kernel.facts import Fact
+from shared.kernel.hours import open_window
+from shared.kernel.ids import ModifierId, OrderId, PaymentId, UserId
+from shared.kernel.money import Fiat
+from shared.orders import facts
+from shared.orders.facts import ChosenModifier, OrderLine
+from shared.orders.model import LineRequest, Order, OrderStatus, PlaceOrder
+from shared.orders.ports import PricedMenu, ShopTerms
+
+PAY_WITHIN: Final = timedelta(minutes=15)
+GRACE: Final = timedelta(minutes=10)
+MAX_TOTAL: Final = 10**12
+
+_NEXT: Final = {
+    OrderStatus.PENDING: {OrderStatus.CONFIRMED, OrderStatus.CANCELLED, OrderStatus.EXPIRED},
+    OrderStatus.CONFIRMED: {OrderStatus.PREPARING, OrderStatus.CANCELLED},
+    OrderStatus.PREPARING: {OrderStatus.READY},
+    OrderStatus.READY: {OrderStatus.COMPLETED},
+    OrderStatus.COMPLETED: set(),
+    OrderStatus.CANCELLED: set(),
+    OrderStatus.EXPIRED: set(),
+}
+
+
+class ShopClosed(Conflict):
+    """The shop takes no orders at this hour."""
+
+    type = "shop-closed"
+    title = "The shop is closed"
+
+
+class MenuChanged(Conflict):
+    """The prices the customer saw are not the present ones."""
+
+    type = "menu-changed"
+    title = "The menu changed meanwhile"
+
+
+class NotOnMenu(Invalid):
+    """An item or a choice is not sold, or the choices don't fit the item."""
+
+    type = "not-on-menu"
+    title = "This can't be ordered so"
+
+
+class WrongState(Conflict):
+    """The order is in a state from which this step does not lead."""
+
+    type = "order-state"
+    title = "The order's state does not allow this"
+
+
+class Halted(Conflict):
+    """The chain took the payment back."""
+
+    type = "order-halted"
+    title = "The order waits for its payment to settle again"
+
+
+def place(
+    order_id: OrderId, command: PlaceOrder, *, customer: UserId, shop: ShopTerms, menu: PricedMenu, now: datetime
+) -> facts.OrderPlaced:
+    """Return the fact of a new order, priced from `menu`. Raises ShopClosed, MenuChanged, NotOnMenu, Invalid."""
+    if open_window(shop.weekly, shop.timezone, now) is None:
+        raise ShopClosed("It takes no orders now; get_shop tells its hours.")
+    if command.menu_version is not None and command.menu_version != menu.version:
+        raise MenuChanged("Read the menu again and order from its present version.", menu_version=menu.version)
+    lines = tuple(_priced(line, menu) for line in command.lines)
+    total = sum(line.total for line in lines)
+    if total > MAX_TOTAL:
+        raise Invalid("The order is worth more than the platform takes in one payment.")
+    return facts.OrderPlaced(
+        order_id=order_id,
+        shop_id=shop.shop_id,
+        merchant_id=shop.merchant_id,
+        customer_id=customer,
+        menu_version=menu.version,
+        lines=lines,
+        total=Fiat(currency=menu.currency, units=total),
+        note=command.note,
+        placed_at=now,
+        pay_by=now + PAY_WITHIN,
+        hold_until=now + PAY_WITHIN + GRACE,
+    )
+
+
+def _priced(line: LineRequest, menu: PricedMenu) -> OrderLine:
+    item = menu.items.get(line.item_id)
+    if item is None or not item.available:
+        raise NotOnMenu("The shop does not sell this item now.", item_id=line.item_id)
+    chosen = _chosen(line, item, menu)
+    each = item.price + sum(modifier.price_delta for modifier in chosen)
+    return OrderLine(
+        item_id=item.item_id,
+        name=item.name,
+        quantity=line.quantity,
+        unit_price=item.price,
+        modifiers=chosen,
+        total=each * line.quantity,
+        sku=item.sku,
+    )
+
+
+def _chosen(line: LineRequest, item: MenuItem, menu: PricedMenu) -> tuple[ChosenModifier, ...]:
+    """Return the choices of a line as priced: the ones asked for, or the defaults of a group nobody chose from."""
+    asked = set(line.modifiers)
+    if len(asked) != len(line.modifiers):
+        raise NotOnMenu("A choice is named twice.", item_id=item.item_id)
+    chosen: list[ChosenModifier] = []
+    for group_id in item.modifier_groups:
+        chosen += _from_group(asked, menu.groups[group_id], item)
+    unknown = asked - {modifier.modifier_id for modifier in chosen}
+    if unknown:
+        raise NotOnMenu("This item has no such choice.", item_id=item.item_id, modifiers=sorted(unknown))
+    return tuple(chosen)
+
+
+def _from_group(asked: set[ModifierId], group: ModifierGroup, item: MenuItem) -> list[ChosenModifier]:
+    picked = [modifier for modifier in group.modifiers if modifier.modifier_id in asked]
+    if not picked:
+        picked = [modifier for modifier in group.modifiers if modifier.modifier_id in group.defaults]
+    if any(not modifier.available for modifier in picked):
+        raise NotOnMenu("A choice is not available now.", item_id=item.item_id, group=group.name)
+    if not group.min <= len(picked) <= group.max:
+        raise NotOnMenu(f"Choose {group.min} to {group.max} of “{group.name}”.", item_id=item.item_id, group=group.name)
+    return [
+        ChosenModifier(modifier_id=modifier.modifier_id, name=modifier.name, price_delta=modifier.price_delta)
+        for modifier in picked
+    ]
+
+
+def confirm(order: Order | None, payment_id: PaymentId, *, settled: bool, now: datetime) -> Sequence[Fact]:
+    """Return the facts of a settled payment: confirmed, or resumed after a reversal. Late or stale: none."""
+    order = existing(order)
+    if not settled:
+        return ()
+    if order.status is OrderStatus.PENDING:
+        return (facts.OrderConfirmed(**_who(order, now), payment_id=payment_id),)
+    if order.halted and order.payment_id == payment_id:
+        return (facts.OrderResumed(**_who(order, now), payment_id=payment_id),)
+    return ()
+
+
+def halt(order: Order | None, payment_id: PaymentId, *, settled: bool, now: datetime) -> Sequence[Fact]:
+    """Return the facts of a payment that the chain took back before hand-over. After it, the loss is the ledger's."""
+    order = existing(order)
+    open_ = order.status in {OrderStatus.CONFIRMED, OrderStatus.PREPARING, OrderStatus.READY}
+    if settled or not open_ or order.halted or order.payment_id != payment_id:
+        return ()
+    return (facts.OrderHalted(**_who(order, now), payment_id=payment_id),)
+
+
+def prepare(order: Order | None, *, by: By, now: datetime) -> Sequence[Fact]:
+    """Return the facts of a barista beginning to make the order. Raises NotFound, WrongState, Halted."""
+    order = _staffed(order, by)
+    _step(order, OrderStatus.PREPARING)
+    return (facts.OrderPreparing(**_who(order, now), barista=by.actor),)
+
+
+def ready(order: Order | None, *, by: By, now: datetime) -> Sequence[Fact]:
+    """Return the facts of the order standing on the counter. Raises NotFound, WrongState, Halted."""
+    order = _staffed(order, by)
+    _step(order, OrderStatus.READY)
+    return (facts.OrderReady(**_who(order, now)),)
+
+
+def complete(order: Order | None, *, now: datetime) -> Sequence[Fact]:
+    """Return the facts of the hand-over: the claim was redeemed, so it is complete whatever the chain says later."""
+    order = existing(order)
+    if order.status is OrderStatus.COMPLETED:
+        return ()
+    if order.status is not OrderStatus.READY:
+        raise WrongState(f"A claim was redeemed for an order that is {order.status}.")
+    return (facts.OrderCompleted(**_who(order, now)),)
+
+
+def cancel(order: Order | None, *, reason: str, by: By, now: datetime) -> Sequence[Fact]:
+    """Return the facts of calling it off: its customer while pending, its shop until preparation begins."""
+    order = visible(order, by)
+    if Role.CUSTOMER in by.roles and by.actor == order.customer_id and order.status is OrderStatus.CONFIRMED:
+        raise WrongState("It is paid; ask the shop to cancel it, so that it can refund you.")
+    if OrderStatus.CANCELLED not in _NEXT[order.status]:
+        raise WrongState(f"An order that is {order.status} can't be cancelled.", status=order.status)
+    return (facts.OrderCancelled(**_who(order, now), cancelled_by=by.actor, reason=reason),)
+
+
+def expire(order: Order | None, *, now: datetime) -> Sequence[Fact]:
+    """Return the facts of an order nobody paid in time; none when it has moved on."""
+    order = existing(order)
+    if order.status is not OrderStatus.PENDING:
+        return ()
+    return (facts.OrderExpired(**_who(order, now)),)
+
+
+def existing(order: Order | None) -> Order:
+    """Return the order. Raises NotFound when there is none."""
+    if order is None:
+        raise NotFound("There is no such order.")
+    return order
+
+
+def visible(order: Order | None, by: By) -> Order:
+    """Return the order if the caller is its customer or works for its merchant. Raises NotFound otherwise."""
+    if order is None or not (by.actor == order.customer_id or by.staff_of(order.merchant_id)):
+        raise NotFound("There is no such order.")
+    return order
+
+
+def _staffed(order: Order | None, by: By) -> Order:
+    order = visible(order, by)
+    if not by.staff_of(order.merchant_id):
+        raise Forbidden("Only the shop's staff does this.")
+    return order
+
+
+def _step(order: Order, to: OrderStatus) -> None:
+    if to not in _NEXT[order.status]:
+        raise WrongState(f"An order that is {order.status} can't become {to}.", status=order.status)
+    if order.halted:
+        raise Halted("The chain reversed the payment. Wait until it settles again.")
+
+
+def _who(order: Order, now: datetime) -> dict[str, object]:
+    return {
+        "order_id": order.order_id,
+        "shop_id": order.shop_id,
+        "merchant_id": order.merchant_id,
+        "customer_id": order.customer_id,
+        "at": now,
+    }
+
+
+def evolve(order: Order | None, fact: Fact) -> Order:
+    """Return the state after `fact`. Total over the facts of this service; anything else is a Bug."""
+    if isinstance(fact, facts.OrderPlaced):
+        return Order(
+            order_id=fact.order_id,
+            shop_id=fact.shop_id,
+            merchant_id=fact.merchant_id,
+            customer_id=fact.customer_id,
+            status=OrderStatus.PENDING,
+            lines=fact.lines,
+            currency=fact.total.currency,
+            total=fact.total.units,
+            menu_version=fact.menu_version,
+            note=fact.note,
+            placed_at=fact.placed_at,
+            pay_by=fact.pay_by,
+            hold_until=fact.hold_until,
+            changed_at=fact.placed_at,
+        )
+    if order is None or not isinstance(fact, facts.OrderFact):
+        raise Bug(f"{fact.type} can't happen to {'no order' if order is None else order.status}")
+    return order.model_copy(update={"changed_at": fact.at, **_changes(fact)})
+
+
+def _changes(fact: facts.OrderFact) -> dict[str, object]:
+    match fact:
+        case facts.OrderConfirmed():
+            return {"status": OrderStatus.CONFIRMED, "payment_id": fact.payment_id}
+        case facts.OrderHalted():
+            return {"halted": True}
+        case facts.OrderResumed():
+            return {"halted": False}
+        case facts.OrderPreparing():
+            return {"status": OrderStatus.PREPARING}
+        case facts.OrderReady():
+            return {"status": OrderStatus.READY}
+        case facts.OrderCompleted():
+            return {"status": OrderStatus.COMPLETED}
+        case facts.OrderCancelled():
+            return {"status": OrderStatus.CANCELLED}
+        case facts.OrderExpired():
+            return {"status": OrderStatus.EXPIRED}
+    raise Bug(f"an order does not know {fact.type}")

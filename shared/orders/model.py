@@ -1,0 +1,119 @@
+"""Values of orders: what a customer sends, what is kept, what is shown."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from shared.kernel.ids import ItemId, MerchantId, ModifierId, OrderId, PaymentId, ShopId, UserId
+from shared.kernel.money import Currency, Fiat, Frozen, Units
+from shared.kernel.text import Line, Note
+from shared.orders.facts import OrderLine
+
+
+class OrderStatus(StrEnum):
+    """pending → confirmed → preparing → ready → completed; or cancelled, or expired. No other way."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    PREPARING = "preparing"
+    READY = "ready"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class LineRequest(Frozen):
+    """So many of one item, with the choices made."""
+
+    item_id: ItemId
+    quantity: int = Field(default=1, ge=1, le=100, strict=True)
+    modifiers: tuple[ModifierId, ...] = Field(default=(), max_length=20)
+
+
+class PlaceOrder(Frozen):
+    """An order as a customer sends it. Prices are the server's; `menu_version` says which ones were shown."""
+
+    shop_id: ShopId
+    menu_version: int | None = Field(default=None, ge=1, strict=True)
+    lines: tuple[LineRequest, ...] = Field(min_length=1, max_length=50)
+    note: Note = ""
+
+
+class CancelOrder(Frozen):
+    """Why it is called off; may be empty."""
+
+    reason: Line = ""
+
+
+class Order(Frozen):
+    """The state of an order: a pure fold of its facts, and one row of `orders`."""
+
+    order_id: OrderId
+    shop_id: ShopId
+    merchant_id: MerchantId
+    customer_id: UserId
+    status: OrderStatus
+    halted: bool = False
+    lines: tuple[OrderLine, ...]
+    currency: Currency
+    total: Units
+    menu_version: int
+    payment_id: PaymentId | None = None
+    note: str = ""
+    placed_at: datetime
+    pay_by: datetime
+    hold_until: datetime
+    changed_at: datetime
+
+
+class OrderView(Frozen):
+    """An order as its customer and its shop see it."""
+
+    order_id: OrderId
+    shop_id: ShopId
+    customer_id: UserId
+    status: OrderStatus
+    halted: bool = Field(description="The chain took the payment back; nothing goes on until it settles again")
+    lines: tuple[OrderLine, ...]
+    total: Fiat
+    menu_version: int
+    payment_id: PaymentId | None = None
+    note: str = ""
+    placed_at: datetime
+    pay_by: datetime
+    changed_at: datetime
+    version: int
+
+    @classmethod
+    def of(cls, order: Order, version: int) -> "OrderView":
+        """Return what is shown of an order at a version."""
+        return cls(
+            order_id=order.order_id,
+            shop_id=order.shop_id,
+            customer_id=order.customer_id,
+            status=order.status,
+            halted=order.halted,
+            lines=order.lines,
+            total=Fiat(currency=order.currency, units=order.total),
+            menu_version=order.menu_version,
+            payment_id=order.payment_id,
+            note=order.note,
+            placed_at=order.placed_at,
+            pay_by=order.pay_by,
+            changed_at=order.changed_at,
+            version=version,
+        )
+
+
+class OrderPage(Frozen):
+    """A page of orders, newest first; `next` is the cursor of the following page."""
+
+    orders: tuple[OrderView, ...]
+    next: str | None = None
+
+
+class KitchenQueue(Frozen):
+    """What a shop has to make and hand out, oldest first."""
+
+    orders: tuple[OrderView, ...]

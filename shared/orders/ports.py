@@ -1,0 +1,120 @@
+"""What orders need from outside: their own store, and what they read of shops, menus and payments."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from shared.catalog.facts import MenuItem, ModifierGroup
+from shared.kernel.clock import Clock
+from shared.kernel.decision import By, Page, Stored
+from shared.kernel.hours import Opening
+from shared.kernel.ids import ItemId, MerchantId, ModifierGroupId, OrderId, PaymentId, ShopId, UserId
+from shared.kernel.money import Currency
+from shared.kernel.reply import Reply
+from shared.kernel.store import Store
+from shared.orders.facts import OrderPlaced
+from shared.orders.model import Order, OrderView
+
+
+@dataclass(frozen=True, slots=True)
+class ShopTerms:
+    """What an order must know of its shop."""
+
+    shop_id: ShopId
+    merchant_id: MerchantId
+    currency: Currency
+    timezone: str
+    weekly: tuple[Opening, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PricedMenu:
+    """A menu at one version: immutable, so it may be kept for as long as one likes."""
+
+    shop_id: ShopId
+    version: int
+    currency: Currency
+    items: Mapping[ItemId, MenuItem]
+    groups: Mapping[ModifierGroupId, ModifierGroup]
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentStanding:
+    """Whether a payment stands settled, and the version at which that was true."""
+
+    payment_id: PaymentId
+    settled: bool
+    version: int
+
+
+class Shops(Protocol):
+    """Reads shops: process cache, regional cache, replica, primary."""
+
+    async def terms(self, shop_id: ShopId) -> ShopTerms:
+        """Return the shop's terms, at most some seconds old. Raises NotFound."""
+        ...
+
+
+class Menus(Protocol):
+    """Reads menus: process cache, regional cache, replica, primary."""
+
+    async def current(self, shop_id: ShopId) -> PricedMenu:
+        """Return the shop's present menu, at most some seconds old. Raises NotFound when nothing is sold there."""
+        ...
+
+
+class Payments(Protocol):
+    """Reads payments from the primary."""
+
+    async def standing(self, payment_id: PaymentId) -> PaymentStanding:
+        """Return whether the payment stands settled now. Raises NotFound."""
+        ...
+
+
+class OrderStore(Store[Order], Protocol):
+    """The orders' own store."""
+
+    async def place(
+        self,
+        order_id: OrderId,
+        placed: OrderPlaced,
+        *,
+        by: By,
+        now: datetime,
+        reply: Callable[[Stored[Order]], Reply[OrderView]],
+    ) -> Stored[Order]:
+        """Append a new order and reserve its stock in the same commit; concurrent calls share one.
+
+        Raises SoldOut, AlreadyAnswered, KeyReused, Transient.
+        """
+        ...
+
+    async def of_customer(self, customer_id: UserId, *, before: str | None, limit: int) -> Page[Stored[Order]]:
+        """Return the customer's orders, newest first, after the cursor."""
+        ...
+
+    async def of_shop(
+        self, shop_id: ShopId, merchant_id: MerchantId, *, before: str | None, limit: int
+    ) -> Page[Stored[Order]]:
+        """Return the shop's orders, newest first, after the cursor; none when the shop is another merchant's."""
+        ...
+
+    async def in_kitchen(self, shop_id: ShopId, merchant_id: MerchantId) -> Sequence[Stored[Order]]:
+        """Return what is confirmed, being prepared or ready, oldest first, at most 200."""
+        ...
+
+    async def unpaid(self, *, limit: int) -> Sequence[OrderId]:
+        """Return pending orders a minute past `pay_by` for which no payment was ever requested."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Everything the operations of this service are given."""
+
+    store: OrderStore
+    shops: Shops
+    menus: Menus
+    payments: Payments
+    clock: Clock
