@@ -24,10 +24,6 @@ NATIVE_POSITION = -1
 """`Transfer.position` of the value that an EVM transaction itself carries; its logs count from 0."""
 
 
-class NodeUnavailable(Transient):
-    """The node does not answer, or says that it can't now."""
-
-
 class ChainMoved(Transient):
     """The chain was reorganised while it was read: nothing of this read counts. Compare parents, read again."""
 
@@ -159,16 +155,8 @@ class Watch(Protocol):
     def __contains__(self, key: object, /) -> bool: ...
 
 
-class Inputs(Protocol):
-    """The outpoints that are watched: inputs of seen transactions, own coins. A `set[Outpoint]` is one."""
-
-    def __contains__(self, outpoint: object, /) -> bool: ...
-
-    def __len__(self) -> int: ...
-
-
 class Chain(Protocol):
-    """A node of one chain, read only. Every method raises NodeUnavailable when the node is in trouble."""
+    """A node of one chain, read only. Every method raises Transient when the node is in trouble."""
 
     @property
     def name(self) -> str:
@@ -185,11 +173,12 @@ class Chain(Protocol):
         """Return the hash of the best chain's block at the height, or None above the tip."""
 
     async def scan(
-        self, height_from: int, height_to: int, watched: Watch, inputs: Inputs = frozenset()
+        self, height_from: int, height_to: int, watched: Watch, inputs: Collection[Outpoint] = ()
     ) -> ScannedRange:
         """Return every block from `height_from` to `height_to`, both included, with its watched transfers.
 
-        `inputs` are reported as `Block.spends` where the chain has outpoints. Never less than was asked:
+        Whoever spends one of `inputs` (those of seen transactions, own coins) is reported in `Block.spends`,
+        where the chain has outpoints. Never less than was asked:
         raises ChainMoved where the range is not (or no longer) one piece of the best chain, NodeUntrusted
         where the node's answers contradict each other.
         """
@@ -207,7 +196,7 @@ class MempoolChain(Chain, Protocol):
     async def mempool(self) -> frozenset[str]:
         """Return the txids in the mempool now."""
 
-    async def unconfirmed(self, txids: Iterable[str], watched: Watch, inputs: Inputs = frozenset()) -> Unconfirmed:
+    async def unconfirmed(self, txids: Iterable[str], watched: Watch, inputs: Collection[Outpoint] = ()) -> Unconfirmed:
         """Read these mempool transactions, and return those that concern `watched` or `inputs`.
 
         Give only the ones that are new since the last call; seen ones missing from `mempool()` have
