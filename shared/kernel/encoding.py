@@ -1,6 +1,9 @@
 """JSON out of plain values: ids and enums are the strings they are."""
 
 import msgspec
+from msgspec import Raw
+
+__all__ = ["Raw", "plain", "to_json"]
 
 
 def plain(value: object) -> str:

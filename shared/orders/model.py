@@ -46,6 +46,26 @@ class CancelOrder(Frozen):
     reason: Line = ""
 
 
+class OrderPath(Frozen):
+    """Names one order."""
+
+    order_id: OrderId
+
+
+class ShopPath(Frozen):
+    """Names one shop."""
+
+    shop_id: ShopId
+
+
+class ListOrders(Frozen):
+    """Which orders: of the caller, or of a shop where the caller works."""
+
+    shop_id: ShopId | None = None
+    cursor: OrderId | None = None
+    limit: int = Field(default=20, ge=1, le=100)
+
+
 class Order(Frozen):
     """The state of an order: a pure fold of its facts, and one row of `orders`."""
 

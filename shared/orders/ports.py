@@ -8,6 +8,7 @@ from typing import Protocol
 from shared.catalog.facts import MenuItem, ModifierGroup
 from shared.kernel.clock import Clock
 from shared.kernel.decision import By, Page, Stored
+from shared.kernel.errors import Conflict
 from shared.kernel.hours import Opening
 from shared.kernel.ids import ItemId, MerchantId, ModifierGroupId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.money import Currency
@@ -15,6 +16,13 @@ from shared.kernel.reply import Reply
 from shared.kernel.store import Store
 from shared.orders.facts import OrderPlaced
 from shared.orders.model import Order, OrderView
+
+
+class SoldOut(Conflict):
+    """Less stock is free than the order asks for."""
+
+    type = "sold-out"
+    title = "Not enough is left"
 
 
 @dataclass(frozen=True, slots=True)

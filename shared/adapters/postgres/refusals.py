@@ -1,7 +1,7 @@
 """What a statement may refuse with: the codes that the SQL function `refuse` raises, as exceptions."""
 
 from shared.kernel.decision import AlreadyTaken
-from shared.kernel.errors import Conflict, Fenced
+from shared.kernel.errors import Fenced
 
 
 class Moved(Exception):
@@ -12,19 +12,11 @@ class KeyTaken(Exception):
     """The Idempotency-Key is in use; the stored reply tells whether by the same request."""
 
 
-class SoldOut(Conflict):
-    """Less stock is free than the order asks for."""
-
-    type = "sold-out"
-    title = "Not enough is left"
-
-
 _REFUSALS: dict[str, type[Exception]] = {
     "CR001": Moved,
     "CR002": KeyTaken,
     "CR003": AlreadyTaken,
     "CR004": Fenced,
-    "CR005": SoldOut,
 }
 
 

@@ -44,8 +44,13 @@ class GuardedBy:
 
 def load_sql(table: "StateTable[S]") -> Sql:
     """Return the select that loads one row as (version, head, JSON of the state's columns)."""
+    return rows_sql(table, f"where {table.key} = :id")
+
+
+def rows_sql(table: "StateTable[S]", condition: str) -> Sql:
+    """Return a select of rows as `stored` reads them: version, head, JSON of the state's columns."""
     row = ", ".join(f"'{c}', {c}" for c in table.columns)
-    return Sql(f"select version, head, jsonb_build_object({row})::text from {table.name} where {table.key} = :id")
+    return Sql(f"select version, head, jsonb_build_object({row})::text from {table.name} {condition}")
 
 
 def append_sql(table: "StateTable[S]", once: str, guard: GuardedBy | None) -> Sql:

@@ -1,7 +1,7 @@
 -- Facts, their way out, and what makes an operation happen once.
 
 -- Raised inside a statement to undo all of it. Codes: CR001 version, CR002 idempotency key, CR003 inbox,
--- CR004 guard or epoch, CR005 stock.
+-- CR004 epoch of a lease.
 create function refuse(code text, reason text) returns boolean language plpgsql as $$
 begin
   raise exception using errcode = code, message = reason;

@@ -1,0 +1,106 @@
+"""Orders in Postgres: their streams, their lists, and what they read of shops, menus and payments."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from shared.adapters.postgres.database import Database, Row, Sql
+from shared.adapters.postgres.place_orders import PlaceOrders
+from shared.adapters.postgres.statement import GuardedBy, StateTable, rows_sql
+from shared.adapters.postgres.store import StateStore, stored
+from shared.kernel.decision import By, Page, Stored
+from shared.kernel.errors import NotFound
+from shared.kernel.ids import MerchantId, OrderId, PaymentId, ShopId, UserId
+from shared.kernel.reply import Reply
+from shared.orders.facts import OrderPlaced
+from shared.orders.lifecycle import evolve
+from shared.orders.model import Order, OrderView
+from shared.orders.ports import PaymentStanding
+
+TABLE: Final = StateTable(
+    name="orders",
+    key="order_id",
+    model=Order,
+    evolve=evolve,
+    guards=(GuardedBy("payments", "payment_id"),),
+)
+
+_OF_CUSTOMER: Final = rows_sql(
+    TABLE,
+    "where customer_id = :customer_id and (:before::text is null or order_id < :before::text)"
+    " order by order_id desc limit :limit::int",
+)
+_OF_SHOP: Final = rows_sql(
+    TABLE,
+    "where shop_id = :shop_id and merchant_id = :merchant_id and (:before::text is null or order_id < :before::text)"
+    " order by order_id desc limit :limit::int",
+)
+_IN_KITCHEN: Final = rows_sql(
+    TABLE,
+    "where shop_id = :shop_id and merchant_id = :merchant_id and status in ('confirmed', 'preparing', 'ready')"
+    " order by placed_at limit 200",
+)
+_UNPAID: Final = Sql(
+    "select order_id from orders o where status = 'pending' and pay_by < clock_timestamp() - interval '1 minute'"
+    " and not exists (select from payments p where p.order_id = o.order_id) order by pay_by limit :limit::int"
+)
+_STANDING: Final = Sql("select settled, version from payments where payment_id = :payment_id")
+
+
+class PostgresOrders(StateStore[Order]):
+    """The orders' own store."""
+
+    def __init__(self, db: Database, *, region: str, lanes: int = 4) -> None:
+        super().__init__(db, TABLE, region=region)
+        self._placing = PlaceOrders(db, TABLE, region=region, lanes=lanes)
+
+    async def place(
+        self,
+        order_id: OrderId,
+        placed: OrderPlaced,
+        *,
+        by: By,
+        now: datetime,
+        reply: Callable[[Stored[Order]], Reply[OrderView]],
+    ) -> Stored[Order]:
+        """Append a new order and reserve its stock in the same commit; concurrent calls share one."""
+        return await self._placing.place(order_id, placed, by=by, now=now, reply=reply)
+
+    async def of_customer(self, customer_id: UserId, *, before: str | None, limit: int) -> Page[Stored[Order]]:
+        """Return the customer's orders, newest first, after the cursor."""
+        return _page(await self._db.run(_OF_CUSTOMER, customer_id=customer_id, before=before, limit=limit + 1), limit)
+
+    async def of_shop(
+        self, shop_id: ShopId, merchant_id: MerchantId, *, before: str | None, limit: int
+    ) -> Page[Stored[Order]]:
+        """Return the shop's orders, newest first, after the cursor; none when the shop is another merchant's."""
+        rows = await self._db.run(_OF_SHOP, shop_id=shop_id, merchant_id=merchant_id, before=before, limit=limit + 1)
+        return _page(rows, limit)
+
+    async def in_kitchen(self, shop_id: ShopId, merchant_id: MerchantId) -> Sequence[Stored[Order]]:
+        """Return what is confirmed, being prepared or ready, oldest first, at most 200."""
+        rows = await self._db.run(_IN_KITCHEN, shop_id=shop_id, merchant_id=merchant_id)
+        return [stored(Order, row) for row in rows]
+
+    async def unpaid(self, *, limit: int) -> Sequence[OrderId]:
+        """Return pending orders a minute past `pay_by` for which no payment was ever requested."""
+        return [OrderId(order_id) for (order_id,) in await self._db.run(_UNPAID, limit=limit)]
+
+
+def _page(rows: Sequence[Row], limit: int) -> Page[Stored[Order]]:
+    found = [stored(Order, row) for row in rows[:limit]]
+    return found, found[-1].state.order_id if len(rows) > limit else None
+
+
+class PostgresPaymentStandings:
+    """What orders read of payments."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def standing(self, payment_id: PaymentId) -> PaymentStanding:
+        """Return whether the payment stands settled now. Raises NotFound."""
+        rows = await self._db.run(_STANDING, payment_id=payment_id)
+        if not rows:
+            raise NotFound("There is no such payment.")
+        return PaymentStanding(payment_id, settled=rows[0][0], version=rows[0][1])

@@ -1,0 +1,41 @@
+"""create_order: place an order, its prices fixed and its stock reserved in the same commit."""
+
+from shared.kernel.decision import By, Stored
+from shared.kernel.errors import Forbidden
+from shared.kernel.ids import OrderId, UserId
+from shared.kernel.reply import Reply
+from shared.orders import lifecycle
+from shared.orders.model import Order, OrderView, PlaceOrder
+from shared.orders.ports import Orders
+
+
+async def create_order(command: PlaceOrder, *, by: By, using: Orders) -> Reply[OrderView]:
+    """Return 201 with the pending order; pay it before `pay_by`.
+
+    Raises NotFound, ShopClosed, MenuChanged, NotOnMenu, SoldOut, AlreadyAnswered, KeyReused, Transient.
+    """
+    if not by.actor.startswith(UserId.prefix):
+        raise Forbidden("Orders are placed by people; sign in with a wallet.")
+    now = using.clock.now()
+    shop = await using.shops.terms(command.shop_id)
+    menu = await using.menus.current(command.shop_id)
+    order_id = OrderId.new()
+    placed = lifecycle.place(order_id, command, customer=UserId(by.actor), shop=shop, menu=menu, now=now)
+    stored = await using.store.place(order_id, placed, by=by, now=now, reply=created)
+    return created(stored)
+
+
+def created(stored: Stored[Order]) -> Reply[OrderView]:
+    """Return the answer to a new order."""
+    return shown(stored, status=201, location=f"/v1/orders/{stored.state.order_id}")
+
+
+def shown(stored: Stored[Order], *, status: int = 200, location: str | None = None) -> Reply[OrderView]:
+    """Return an order as an answer, with its ETag and consistency token."""
+    return Reply(
+        OrderView.of(stored.state, stored.version),
+        status=status,
+        version=stored.version,
+        stream=stored.state.order_id,
+        location=location,
+    )

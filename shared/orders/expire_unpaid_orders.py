@@ -1,0 +1,22 @@
+"""expire_unpaid_orders: let orders go for which no payment was ever requested.
+
+Orders with a payment expire with it, and only with it: see expire_order. No payment can be requested after `pay_by`
+(its statement compares the database's clock), and statements end within seconds, so a minute later none is under way.
+"""
+
+from typing import Final
+
+from shared.kernel.decision import By
+from shared.orders import lifecycle
+from shared.orders.ports import Orders
+
+BATCH: Final = 200
+
+
+async def expire_unpaid_orders(*, by: By, using: Orders) -> int:
+    """Expire up to 200 such orders and return how many."""
+    now = using.clock.now()
+    due = await using.store.unpaid(limit=BATCH)
+    for order_id in due:
+        await using.store.decide(order_id, lambda order: lifecycle.expire(order, now=now), by=by, now=now)
+    return len(due)

@@ -1,0 +1,21 @@
+"""Orders, composed."""
+
+from functools import cache
+
+from shared.adapters.postgres.order_terms import PostgresMenus, PostgresShopTerms
+from shared.adapters.postgres.orders import PostgresOrders, PostgresPaymentStandings
+from shared.orders.ports import Orders
+from shared.wiring.resources import clock, database, region
+
+
+@cache
+def orders() -> Orders:
+    """Return everything the operations of orders are given."""
+    db = database()
+    return Orders(
+        store=PostgresOrders(db, region=region()),
+        shops=PostgresShopTerms(db),
+        menus=PostgresMenus(db),
+        payments=PostgresPaymentStandings(db),
+        clock=clock(),
+    )
