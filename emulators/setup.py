@@ -64,9 +64,7 @@ def main(arguments: list[str]) -> int:
     _LOGS.mkdir(exist_ok=True)
     try:
         install_missing(light=light)
-        for part, outcome in zip(todo, _side_by_side(todo), strict=True):
-            stamps[part.name] = outcome
-            _STAMPS.write_text(json.dumps(stamps, indent=1))
+        _side_by_side(todo, stamps)
     except ComponentFailed as failure:
         return _refuse(str(failure))
     _say_stand_ins(light)
@@ -105,18 +103,18 @@ def _in_place(name: str) -> bool:
     return places[name].exists() or (name == "bitcoin" and shutil.which("bitcoind") is not None)
 
 
-def _side_by_side(parts: list[Part]) -> list[str]:
-    """Install the parts, all at once, and return their stamps. Raises the first failure of one that must be had."""
-    done: list[str] = []
+def _side_by_side(parts: list[Part], stamps: dict[str, str]) -> None:
+    """Install the parts, all at once, and keep their stamps. Raises the first failure of one that must be had."""
     with ThreadPoolExecutor(len(parts)) as pool:
         started = time.monotonic()
         jobs = {part.name: pool.submit(_install, part, started) for part in parts}
         _say(f"{', '.join(part.what for part in parts)} … (logs in .local/logs)")
         while pending := wait_for(jobs.values(), timeout=_PROGRESS_EVERY_S).not_done:
             _progress(jobs, pending, time.monotonic() - started)
+    stamps.update({name: job.result() for name, job in jobs.items() if job.exception() is None})
+    _STAMPS.write_text(json.dumps(stamps, indent=1))
     for job in jobs.values():
-        done.append(job.result())
-    return done
+        job.result()
 
 
 def _progress(jobs: dict[str, Future[str]], pending: set[Future[str]], elapsed_s: float) -> None:
