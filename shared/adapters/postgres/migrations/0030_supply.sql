@@ -20,4 +20,4 @@ create table stock_holds (
 );
 
 -- check: stock refuses to hold more than there is
-select count(*) = 2 from information_schema.check_constraints where constraint_name like 'stock_reserved_check%' or constraint_name like 'stock_on_hand_check%';
+select count(*) = 2 from pg_constraint where conrelid = 'stock'::regclass and contype = 'c';
