@@ -24,7 +24,7 @@ V = TypeVar("V")
 
 STORED_REPLY = Sql(
     "select body_hash, status, headers::text, reply from idempotency"
-    " where caller = :caller and route = :route and key = :key and expires_at > clock_timestamp()"
+    " where caller = :caller and route = :route and key = :key"
 )
 TAKE = Sql("insert into inbox (operation, event_id) values (:operation, :event_id) on conflict do nothing returning 1")
 

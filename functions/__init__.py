@@ -1,0 +1,1 @@
+"""Entry points: one file, one deployed function."""
