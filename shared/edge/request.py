@@ -1,0 +1,158 @@
+"""What an HTTP operation is given: a parsed body, parsed parameters, and who is asking.
+
+A function says what it takes in its annotation, `Request[PlaceOrder, Nothing]`, and what it says in return,
+`Reply[OrderView]`; validation and the API description are derived from these two.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar, get_args, get_origin
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ValidationError
+
+from shared.edge.answer import RawHeaders
+from shared.edge.body import must_be_clear_json
+from shared.edge.problem import UnsupportedMediaType, invalid
+from shared.kernel.decision import By
+from shared.kernel.errors import Bug, Invalid
+from shared.kernel.money import Frozen
+from shared.kernel.reply import Reply
+from triggers.registry import Entry
+
+B = TypeVar("B", bound=BaseModel)
+P = TypeVar("P", bound=BaseModel)
+V = TypeVar("V")
+
+MAX_QUERY: Final = 4096
+
+
+class Nothing(Frozen):
+    """No body, or no parameters."""
+
+
+NOTHING: Final = Nothing()
+
+
+class Encoded(bytes, Generic[V]):
+    """The JSON of a `V`, encoded before and sent as it is: `Reply[Encoded[MenuView]]` for a cached document."""
+
+    __slots__ = ()
+
+
+class Request(Generic[B, P]):
+    """One call of an HTTP operation."""
+
+    __slots__ = ("_by", "_headers", "_make_by", "body", "if_match", "params")
+
+    def __init__(
+        self, body: B, params: P, if_match: int | None, headers: RawHeaders, make_by: Callable[[], By]
+    ) -> None:
+        self.body = body
+        self.params = params
+        self.if_match = if_match
+        """The version that the client knows (from an ETag), when it makes its write depend on it."""
+        self._headers = headers
+        self._make_by = make_by
+        self._by: By | None = None
+
+    @property
+    def by(self) -> By:
+        """Return on whose behalf the operation runs; made when first asked for, and the same ever after."""
+        if self._by is None:
+            self._by = self._make_by()
+        return self._by
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the request's headers, names in lower case."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a function's annotations say: the models of body, parameters and view."""
+
+    body: type[BaseModel]
+    params: type[BaseModel]
+    view: object
+    """A model, `bytes` for what is no JSON, or None for an empty reply."""
+
+    @property
+    def has_body(self) -> bool:
+        """Return whether the operation takes a body."""
+        return self.body is not Nothing
+
+
+def shape_of(function: Callable[..., Any], entry: Entry) -> Shape:
+    """Return the shape of an HTTP function. Raises Bug when its annotations don't fit its registry entry."""
+    hints = typing.get_type_hints(function)
+    names = list(inspect.signature(function).parameters)
+    where = f"{entry.group}: {function.__name__}"
+    if len(names) != 1 or get_origin(hints.get(names[0])) is not Request:
+        raise Bug(f"{where} takes one argument, `request: Request[Body, Params]`")
+    if get_origin(hints.get("return")) is not Reply:
+        raise Bug(f"{where} returns `Reply[View]`")
+    body, params = get_args(hints[names[0]])
+    missing = set(entry.variables) - set(params.model_fields)
+    if missing:
+        raise Bug(f"{where}: {params.__name__} has no field for {', '.join(sorted(missing))} of {entry.path}")
+    if body is not Nothing and entry.method in ("GET", "DELETE"):
+        raise Bug(f"{where}: a {entry.method} takes no body")
+    (view,) = get_args(hints["return"])
+    if get_origin(view) is Encoded:
+        (view,) = get_args(view)
+    return Shape(body, params, None if view is type(None) else view)
+
+
+def parsed_body(model: type[B], raw: bytes, content_type: bytes | None) -> B:
+    """Return the body as `model`. Raises Invalid, or UnsupportedMediaType when it is declared as anything but JSON."""
+    if model is Nothing:
+        if raw.strip() not in (b"", b"{}"):
+            raise Invalid("No body is taken here.")
+        return NOTHING  # type: ignore[return-value]  # the caller's B is Nothing here
+    if content_type is not None and not _is_json(content_type):
+        raise UnsupportedMediaType("Send JSON, with the header `content-type: application/json`.")
+    must_be_clear_json(raw)
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as wrong:
+        raise invalid(wrong, "The body") from None
+
+
+def _is_json(content_type: bytes) -> bool:
+    media = content_type.partition(b";")[0].strip().lower()
+    return media == b"application/json" or media.endswith(b"+json")
+
+
+def parsed_params(model: type[P], values: Mapping[str, str], query: bytes) -> P:
+    """Return path variables and query parameters as `model`. Raises Invalid for unknown and repeated ones too."""
+    given = dict(values)
+    if query:
+        _add_query(given, query)
+    if model is Nothing:
+        if given:
+            raise Invalid(f"No parameter {next(iter(given))[:64]} is known here.")
+        return NOTHING  # type: ignore[return-value]  # the caller's P is Nothing here
+    for value in given.values():
+        if "\0" in value:
+            raise Invalid("NUL characters are not taken.")
+    try:
+        return model.model_validate_strings(given, extra="forbid")
+    except ValidationError as wrong:
+        raise invalid(wrong, "A parameter") from None
+
+
+def _add_query(given: dict[str, str], query: bytes) -> None:
+    if len(query) > MAX_QUERY:
+        raise Invalid(f"A query string has at most {MAX_QUERY} bytes.")
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=64)
+    except ValueError as wrong:
+        raise Invalid("The query string is not well formed.") from wrong
+    for name, value in pairs:
+        if name in given:
+            raise Invalid(f"Parameter {name[:64]} is given twice.")
+        given[name] = value
