@@ -176,9 +176,6 @@ rest=1
 txindex=1
 fallbackfee=0.0001
 blockmaxweight=4000000
-# A payment in the tests may be one of thousands in a block, each waiting for the one before it.
-limitancestorcount=5000
-limitdescendantcount=5000
 rpcworkqueue=256
 rpcthreads=8
 dbcache=64

@@ -176,25 +176,25 @@ class EvmWallet:
         """Broadcast a payment in ETH (wei), USDC or USDT (units), and return its txid."""
         to = Web3.to_checksum_address(address)
         if asset == "ETH":
-            return self._send({"to": to, "value": units})
+            return self.send({"to": to, "value": units})
         token, call_data = self.transfer_call(asset, to, units)
-        return self._send({"to": token, "data": call_data})
+        return self.send({"to": token, "data": call_data})
 
     def deploy(self, contract: str, *, wei: int = 0) -> str:
         """Deploy a compiled contract (till), give it ETH, and return its address."""
-        txid = self._send({"data": ethereum.bytecode(contract)})
+        txid = self.send({"data": ethereum.bytecode(contract)})
         receipt = self._web3.eth.wait_for_transaction_receipt(HexStr(txid), poll_latency=0.02)
         address = receipt["contractAddress"]
         if address is None:
             raise WalletFailed(f"{contract} was not deployed by {txid}")
         if wei:
-            self._send({"to": address, "value": wei})
+            self.send({"to": address, "value": wei})
         return str(address)
 
     def call(self, contract: str, address: str, method: str, *arguments: object) -> str:
         """Call a deployed contract, and return the txid."""
         deployed = self._contract(contract, address)
-        return self._send({"to": deployed.address, "data": deployed.encode_abi(method, args=arguments)})
+        return self.send({"to": deployed.address, "data": deployed.encode_abi(method, args=arguments)})
 
     def transfer_call(self, asset: str, address: str, units: int) -> tuple[str, str]:
         """Return (token contract, call data) of a transfer, for somebody else to send."""
@@ -230,7 +230,8 @@ class EvmWallet:
         abi: Any = ethereum.abi(name)
         return self._web3.eth.contract(address=Web3.to_checksum_address(address), abi=abi)
 
-    def _send(self, transaction: Mapping[str, object]) -> str:
+    def send(self, transaction: Mapping[str, object]) -> str:
+        """Sign and broadcast (to, value, data; gas is estimated where it is missing), and return the txid."""
         fees = {"maxFeePerGas": 100 * 10**9, "maxPriorityFeePerGas": 10**9}
         full: Any = {
             "from": self.address,
@@ -239,7 +240,8 @@ class EvmWallet:
             **fees,
             **transaction,
         }
-        full["gas"] = self._web3.eth.estimate_gas(full)
+        if "gas" not in full:
+            full["gas"] = self._web3.eth.estimate_gas(full)
         signed = self._account.sign_transaction(full)
         return Web3.to_hex(self._web3.eth.send_raw_transaction(signed.raw_transaction))
 

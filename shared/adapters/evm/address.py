@@ -6,9 +6,9 @@ The watch key of an address is its lower-case `0x…` text, as nodes write it. S
 import re
 
 from coincurve import PublicKey
-from Crypto.Hash import keccak
 
 from shared.adapters.bitcoin.extended_key import receive_branch
+from shared.adapters.evm.keccak import keccak256
 from shared.kernel.errors import Invalid
 from shared.payments.chain import ReceiveAddress
 
@@ -48,8 +48,3 @@ class EvmAddresses:
             digit.upper() if int(nibble, 16) >= 8 else digit for digit, nibble in zip(key[2:], nibbles, strict=False)
         )
         return ReceiveAddress("0x" + "".join(cased), key)
-
-
-def keccak256(message: bytes) -> bytes:
-    """Return Keccak-256 (not SHA3-256: the padding differs) of the message, 32 bytes."""
-    return bytes(keccak.new(digest_bits=256, data=message).digest())
