@@ -3,7 +3,9 @@
 A missing variable is named in the error, with what it is for. Nothing else in the platform reads the environment.
 """
 
+import json
 import os
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -29,6 +31,17 @@ def whole_number(environ: Mapping[str, str], name: str, default: int) -> int:
     if not (value.isascii() and value.isdigit()):
         raise Misconfigured(f"{name} must be a whole number, such as {default}.")
     return int(value)
+
+
+def secret_bytes(environ: Mapping[str, str], name: str, what: str) -> bytes:
+    """Return a 32-byte key given as base64. Raises Misconfigured when it is missing or of another length."""
+    try:
+        key = b64decode(required(environ, name, what), validate=True)
+    except ValueError as wrong:
+        raise Misconfigured(f"{name} is not base64.") from wrong
+    if len(key) != 32:
+        raise Misconfigured(f"{name} must be 32 bytes in base64; it is {len(key)}.")
+    return key
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +153,13 @@ class WorkerSettings:
 
     metrics_port: int | None = None
     """Where Prometheus finds the worker's metrics; None: nowhere."""
+    metrics_host: str = "127.0.0.1"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Return the worker's settings from METRICS_PORT."""
+        """Return the worker's settings from METRICS_PORT and METRICS_HOST."""
         port = environ.get("METRICS_PORT", "")
-        return cls(int(port) if port else None)
+        return cls(int(port) if port else None, environ.get("METRICS_HOST", "127.0.0.1"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,4 +257,82 @@ class ServiceSignerSettings:
             ),
             issuer=required(environ, "SERVICE_ISSUER", "the issuer of service tokens"),
             audience=required(environ, "SERVICE_AUDIENCE", "the audience that service tokens are made for"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SealingSettings:
+    """The key under which personal fields and account keys lie in the database."""
+
+    key: bytes = field(repr=False)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return the key from SEALING_KEY."""
+        return cls(secret_bytes(environ, "SEALING_KEY", "32 random bytes in base64 that seal personal fields"))
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimCodeSettings:
+    """The key from which pick-up codes and their hashes are derived."""
+
+    key: bytes = field(repr=False)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return the key from CLAIM_CODE_KEY."""
+        return cls(secret_bytes(environ, "CLAIM_CODE_KEY", "32 random bytes in base64 that pick-up codes come from"))
+
+
+@dataclass(frozen=True, slots=True)
+class SignInSettings:
+    """What a message of "Sign in with Ethereum" must name to be meant for us."""
+
+    domain: str
+    """host[:port] of the page that people sign in on."""
+    chain_ids: frozenset[int]
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return them from SIWE_DOMAIN and SIWE_CHAIN_IDS; without the latter the EVM chains of CHAINS count."""
+        ids = environ.get("SIWE_CHAIN_IDS", "").replace(",", " ").split()
+        if not ids:
+            what = "chain ids that people may sign in on, by commas, unless CHAINS names EVM chains"
+            chains = json.loads(
+                required(environ, "CHAINS", f"the chains to watch, as JSON (or SIWE_CHAIN_IDS: {what})")
+            )
+            ids = [str(chain["chain_id"]) for chain in chains.values() if chain.get("kind") == "evm"]
+        if not ids or not all(number.isascii() and number.isdigit() for number in ids):
+            raise Misconfigured("SIWE_CHAIN_IDS must be whole numbers by commas, such as 1,8453.")
+        return cls(
+            domain=required(environ, "SIWE_DOMAIN", "host[:port] of the page that people sign in on"),
+            chain_ids=frozenset(int(number) for number in ids),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AwsSettings:
+    """How push messages and e-mails leave: SNS platform applications and the sender that SES has verified."""
+
+    region: str
+    push_applications: Mapping[str, str]
+    """Platform application ARN by platform: `fcm`, `apns`."""
+    email_from: str
+    endpoint_url: str | None = None
+    connect_timeout_s: float = 2.0
+    read_timeout_s: float = 8.0
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return them from AWS_REGION, PUSH_APPLICATIONS (JSON), EMAIL_FROM and AWS_ENDPOINT_URL."""
+        applications = environ.get("PUSH_APPLICATIONS", "")
+        try:
+            arns = json.loads(applications) if applications else {}
+        except ValueError as wrong:
+            raise Misconfigured("PUSH_APPLICATIONS is not JSON: an object of ARNs by platform (fcm, apns).") from wrong
+        return cls(
+            region=required(environ, "AWS_REGION", "the AWS region of SNS and SES"),
+            push_applications=arns,
+            email_from=required(environ, "EMAIL_FROM", "the sender address that SES has verified"),
+            endpoint_url=environ.get("AWS_ENDPOINT_URL") or None,
         )
