@@ -46,7 +46,7 @@ def test_segwit_transaction_has_the_txid_without_its_witness() -> None:
     script = "76a9143bde42dbee7e4dbe6a21b2d50ce2f0167faa815988ac"
     spent = Outpoint("8ac60eb9575db5b2d987e29f301b5b819ea83a5c6579d282d189cc04b8e151ef", 1)
     read = read_transaction(SEGWIT, {script}, [spent])
-    assert read.txid == "e8151a2af31c368a35053ddd4bebb285d42b70e34ec30c9ea17eb4a44a3c0f48"
+    assert read.txid == "e8151a2af31c368a35053ddd4bdb285a8595c769a3ad83e0fa02314a602d4609"
     assert [each.satoshi for each in read.found.outputs] == [223450000]
     assert [each.outpoint for each in read.found.spends] == [spent]
     assert len(read.inputs) == 2
