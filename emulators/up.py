@@ -1,0 +1,142 @@
+"""`make run`: the whole platform on this machine, one line per component, until Ctrl-C.
+
+`--fresh` wipes the profile's data first; `--isolated` gives every function a process of its own, as in the cloud;
+`PROFILE=light` takes the embedded stand-ins for Kafka and Google's emulators; `PORT` is where clients reach it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import importlib
+import importlib.util
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from emulators import postgres
+from emulators.component import LOCAL, ComponentFailed, free_port, port_taken, shown
+from emulators.platform import PREPARATIONS, Platform, Step
+from emulators.stack import Stack, engines
+
+USUAL_PORT = 8080
+
+
+def main(arguments: list[str]) -> int:
+    """Run until asked to stop. Return 1 with one line on standard error when the platform can't be had."""
+    options = argparse.ArgumentParser(prog="make run", description="The whole platform on this machine.")
+    options.add_argument("--fresh", action="store_true", help="wipe this profile's data first")
+    options.add_argument("--isolated", action="store_true", help="a process for every function")
+    options.add_argument("--no-seed", action="store_true", help="leave the database empty")
+    given = options.parse_args(arguments)
+    profile = os.environ.get("PROFILE") or "full"
+    try:
+        with _OnlyOne(LOCAL / profile):
+            return _run(LOCAL / profile, given, light=profile == "light")
+    except ComponentFailed as failure:
+        print(f"run: {failure}", file=sys.stderr, flush=True)
+        return 1
+
+
+def _run(workdir: Path, given: argparse.Namespace, *, light: bool) -> int:
+    started = time.monotonic()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if given.fresh:
+        _wipe(workdir)
+    platform = Platform(Stack(engines(light=light), workdir), _say(started), http_port=_http_port())
+    try:
+        platform.start(PREPARATIONS if given.no_seed else (*PREPARATIONS, *_seeds()))
+        _welcome(platform, time.monotonic() - started)
+        stop.wait()
+        print("run: stopping …", flush=True)
+    finally:
+        platform.stop()
+    return 0
+
+
+def _seeds() -> tuple[Step, ...]:
+    """Return the step that fills an empty platform with demo data: `emulators.seed.seed(env)`."""
+    if importlib.util.find_spec("emulators.seed") is None:
+        return ()
+    return (Step("seed", importlib.import_module("emulators.seed").seed),)
+
+
+def _say(started: float) -> Callable[[str], None]:
+    return lambda line: print(f"{time.monotonic() - started:6.1f} s  {line}", flush=True)
+
+
+def _http_port() -> int:
+    """Return PORT, or the usual one, or another where that is taken. Raises ComponentFailed for a taken PORT."""
+    if "PORT" in os.environ:
+        wanted = int(os.environ["PORT"])
+        if port_taken(wanted):
+            raise ComponentFailed(f"port {wanted} is taken: stop what listens there, or choose another with PORT=…")
+        return wanted
+    if not port_taken(USUAL_PORT):
+        return USUAL_PORT
+    other = free_port()
+    print(f"run: port {USUAL_PORT} is taken, so clients find the platform on {other}; choose with PORT=…", flush=True)
+    return other
+
+
+class _OnlyOne:
+    """Holds the profile's lock: two platforms on one data folder would destroy it. Raises ComponentFailed."""
+
+    def __init__(self, workdir: Path) -> None:
+        self._path = workdir / "lock"
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as taken:
+            self._file.seek(0)
+            owner = self._file.read().strip() or "unknown"
+            advice = f"stop it with Ctrl-C where it runs, or with `kill {owner}`"
+            raise ComponentFailed(f"the platform runs already, as process {owner}: {advice}") from taken
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+
+
+def _wipe(workdir: Path) -> None:
+    postgres.remove(workdir)
+    shutil.rmtree(workdir / "data", ignore_errors=True)
+    shutil.rmtree(workdir / "logs", ignore_errors=True)
+
+
+def _welcome(platform: Platform, seconds: float) -> None:
+    url = platform.url
+    print(
+        f"""
+Cortado is up after {seconds:.1f} s. Ctrl-C stops it; logs are in {shown(platform.workdir / "logs")}.
+
+  API        {url}
+  reference  {url}/docs
+  e-mail     {platform.env["AWS_ENDPOINT_URL"]}/moto-api/data.json
+
+Try:
+  curl -s '{url}/v1/shops/nearby?lat=52.52&lon=13.405'
+  make demo
+  make logs FN=create_order
+""",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
