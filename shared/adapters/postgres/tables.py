@@ -1,0 +1,13 @@
+"""Which state table a stream belongs to, by the prefix of its id: what replay rebuilds."""
+
+from typing import Any, Final
+
+from shared.adapters.postgres import orders
+from shared.adapters.postgres.statement import StateTable
+from shared.kernel.ids import OrderId
+
+STREAMS: Final[dict[str, StateTable[Any]]] = {
+    OrderId.prefix: orders.TABLE,
+}
+UNREPLAYED: Final = frozenset({"chain"})
+"""Streams whose facts only wake others: a chain's cursor follows the chain, not its own history."""
