@@ -37,7 +37,7 @@ class BitcoinWallet:
     """A customer on regtest with 2 BTC, in as many coins as `coins` says. `rpc_url` carries the password."""
 
     def __init__(self, rpc_url: str, *, wif: str | None = None, coins: int = 2) -> None:
-        self._url = rpc_url
+        self.rpc_url = rpc_url
         self._faucet = f"{rpc_url}/wallet/{FAUCET}"
         self._key = PrivateKeyTestnet(wif)
         self.address: str = self._key.segwit_address
@@ -62,7 +62,7 @@ class BitcoinWallet:
 
     def replace(self, txid: str) -> str:
         """Spend the inputs of an unconfirmed payment back to oneself for a higher fee; return the new txid."""
-        decoded = call(self._url, "getrawtransaction", txid, True)
+        decoded = call(self.rpc_url, "getrawtransaction", txid, True)
         coins = [self._spent(each["txid"], each["vout"]) for each in decoded["vin"]]
         return self._broadcast(self._signed([], coins, _REPLACEMENT_FEE_RATE), [])
 
@@ -72,7 +72,7 @@ class BitcoinWallet:
 
     def mine(self, blocks: int = 1) -> list[str]:
         """Mine blocks with what is in the mempool, and return their hashes."""
-        mined = call(self._url, "generatetoaddress", blocks, call(self._faucet, "getnewaddress"))
+        mined = call(self.rpc_url, "generatetoaddress", blocks, call(self._faucet, "getnewaddress"))
         return [str(each) for each in mined]
 
     def reorg(self, depth: int, *, keep: bool = True) -> list[str]:
@@ -81,24 +81,24 @@ class BitcoinWallet:
         The transactions of the lost blocks are back in the mempool; with `keep` the first new block includes
         them again, else the new blocks are empty and they stay unconfirmed.
         """
-        height = int(call(self._url, "getblockcount"))
-        call(self._url, "invalidateblock", call(self._url, "getblockhash", height - depth + 1))
+        height = int(call(self.rpc_url, "getblockcount"))
+        call(self.rpc_url, "invalidateblock", call(self.rpc_url, "getblockhash", height - depth + 1))
         if keep:
             return self.mine(depth + 1)
         address = call(self._faucet, "getnewaddress")
-        return [call(self._url, "generateblock", address, [])["hash"] for _ in range(depth + 1)]
+        return [call(self.rpc_url, "generateblock", address, [])["hash"] for _ in range(depth + 1)]
 
     def _watch_only(self) -> str:
         """Make the node keep an eye on our address, so that it lists our coins; return its wallet's name."""
         name = f"customer-{self.address}"
-        if name in call(self._url, "listwallets"):
+        if name in call(self.rpc_url, "listwallets"):
             return name
-        if any(wallet["name"] == name for wallet in call(self._url, "listwalletdir")["wallets"]):
-            call(self._url, "loadwallet", name)
+        if any(wallet["name"] == name for wallet in call(self.rpc_url, "listwalletdir")["wallets"]):
+            call(self.rpc_url, "loadwallet", name)
             return name
-        call(self._url, "createwallet", name, True, True, "", False, True, False)
-        descriptor = call(self._url, "getdescriptorinfo", f"addr({self.address})")["descriptor"]
-        imported = call(f"{self._url}/wallet/{name}", "importdescriptors", [{"desc": descriptor, "timestamp": 0}])
+        call(self.rpc_url, "createwallet", name, True, True, "", False, True, False)
+        descriptor = call(self.rpc_url, "getdescriptorinfo", f"addr({self.address})")["descriptor"]
+        imported = call(f"{self.rpc_url}/wallet/{name}", "importdescriptors", [{"desc": descriptor, "timestamp": 0}])
         if not imported[0]["success"]:
             raise WalletFailed(f"the node does not watch {self.address}: {imported[0]}")
         return name
@@ -108,7 +108,7 @@ class BitcoinWallet:
         return [self._coin(each["txid"], each["vout"], each["amount"], each["confirmations"]) for each in listed]
 
     def _spent(self, txid: str, output: int) -> Unspent:
-        decoded = call(self._url, "getrawtransaction", txid, True)
+        decoded = call(self.rpc_url, "getrawtransaction", txid, True)
         return self._coin(txid, output, decoded["vout"][output]["value"], decoded.get("confirmations", 0))
 
     def _coin(self, txid: str, output: int, btc: float, confirmations: int) -> Unspent:
@@ -131,23 +131,23 @@ class BitcoinWallet:
 
     def _broadcast(self, raw: str, outputs: Sequence[tuple[str, int]]) -> str:
         """Broadcast after a look at what was really built: `bit` can return nonsense without an exception."""
-        decoded = call(self._url, "decoderawtransaction", raw)
+        decoded = call(self.rpc_url, "decoderawtransaction", raw)
         unsigned = [each for each in decoded["vin"] if not each.get("txinwitness")]
         if unsigned:
             raise WalletFailed("the transaction has unsigned inputs")
-        wanted = sorted((script_of(self._url, address), satoshi) for address, satoshi in outputs)
+        wanted = sorted((script_of(self.rpc_url, address), satoshi) for address, satoshi in outputs)
         built = [(each["scriptPubKey"]["hex"], int(Decimal(str(each["value"])) * SATOSHI)) for each in decoded["vout"]]
         change = [each for each in built if each[0] == self._script]
         if sorted(each for each in built if each not in change) != wanted or len(change) > 1:
             raise WalletFailed(f"the transaction pays {built}, not {wanted}")
-        return str(call(self._url, "sendrawtransaction", raw))
+        return str(call(self.rpc_url, "sendrawtransaction", raw))
 
 
 class EvmWallet:
     """A customer on anvil with 1,000 ETH and 100,000 of each token."""
 
     def __init__(self, rpc_url: str, *, private_key: str | None = None) -> None:
-        self._url = rpc_url
+        self.rpc_url = rpc_url
         self._web3 = Web3(HTTPProvider(rpc_url))
         self._account: Any = Account.from_key(private_key) if private_key else Account.create()
         self.address: str = self._account.address
@@ -161,7 +161,7 @@ class EvmWallet:
 
     def fund(self) -> None:
         """Receive ETH from nowhere, and tokens from their issuer."""
-        call(self._url, "anvil_setBalance", self.address, hex(_PURSE_WEI))
+        call(self.rpc_url, "anvil_setBalance", self.address, hex(_PURSE_WEI))
         units = ethereum.PURSE_UNITS // 10
         self.issuer("USDC", "mint", self.address, units)
         self.issuer("USDT", "issue", self.address, units)
@@ -210,11 +210,11 @@ class EvmWallet:
 
     def mine(self, blocks: int = 1) -> None:
         """Mine blocks, the first with what waits in the mempool."""
-        call(self._url, "anvil_mine", hex(blocks))
+        call(self.rpc_url, "anvil_mine", hex(blocks))
 
     def automine(self, on: bool) -> None:
         """Say whether each transaction is mined at once (as it is at the start) or waits for `mine`."""
-        call(self._url, "evm_setAutomine", on)
+        call(self.rpc_url, "evm_setAutomine", on)
 
     def reorg(self, depth: int, *, keep: Sequence[str] = ()) -> None:
         """Replace the last `depth` blocks by as many others, and mine one more.
@@ -222,8 +222,8 @@ class EvmWallet:
         Their transactions are lost, but for those of `keep` (txids): the first new block has them, in this
         order.
         """
-        raws = [call(self._url, "eth_getRawTransactionByHash", txid) for txid in keep]
-        call(self._url, "anvil_reorg", depth, [[raw, 0] for raw in raws])
+        raws = [call(self.rpc_url, "eth_getRawTransactionByHash", txid) for txid in keep]
+        call(self.rpc_url, "anvil_reorg", depth, [[raw, 0] for raw in raws])
         self.mine(1)
 
     def _contract(self, name: str, address: str) -> Contract:
