@@ -7,8 +7,8 @@ import json
 import os
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
 
 class Misconfigured(Exception):
@@ -336,3 +336,126 @@ class AwsSettings:
             email_from=required(environ, "EMAIL_FROM", "the sender address that SES has verified"),
             endpoint_url=environ.get("AWS_ENDPOINT_URL") or None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSettings:
+    """A token contract that may be paid with."""
+
+    symbol: str
+    contract: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSettings:
+    """One chain that is watched. `name` is its key in CHAINS, and part of every transfer's identity."""
+
+    name: str
+    kind: str
+    """`bitcoin` or `evm`."""
+    rpc: str = field(repr=False)
+    confirmations: int = 1
+    """As many confirmations a payment needs at least; a shop may ask for more."""
+    network: str = ""
+    """Bitcoin: as the node calls it (`main`, `regtest`)."""
+    final_depth: int = 6
+    """Bitcoin: the confirmations from which a block counts as final."""
+    chain_id: int = 0
+    native: str = ""
+    """EVM: the symbol of the chain's own coin."""
+    tokens: tuple[TokenSettings, ...] = ()
+    finality: str = "tag"
+    """EVM: `tag` (the node's finalized block) or `depth:n`."""
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Return the symbols of what can be paid with here."""
+        if self.kind == "bitcoin":
+            return ("BTC",)
+        return (self.native, *(token.symbol for token in self.tokens))
+
+    @classmethod
+    def of(cls, name: str, told: Mapping[str, Any]) -> Self:
+        """Return one entry of CHAINS. Raises Misconfigured."""
+        known = {f.name for f in fields(cls)} - {"name"}
+        unknown = set(told) - known
+        if unknown:
+            raise Misconfigured(f"CHAINS: {name} has unknown keys: {', '.join(sorted(unknown))}.")
+        if told.get("kind") not in ("bitcoin", "evm") or not told.get("rpc"):
+            raise Misconfigured(f"CHAINS: {name} needs a kind (bitcoin or evm) and an rpc URL.")
+        wanted = "network" if told["kind"] == "bitcoin" else "chain_id"
+        if not told.get(wanted):
+            raise Misconfigured(f"CHAINS: {name} needs a {wanted}.")
+        if told["kind"] == "evm" and name != f"evm:{told['chain_id']}":
+            raise Misconfigured(f"CHAINS: {name} must be named evm:{told['chain_id']}, after its chain id.")
+        try:
+            tokens = tuple(
+                TokenSettings(symbol, str(token["contract"]), int(token["decimals"]))
+                for symbol, token in told.get("tokens", {}).items()
+            )
+            return cls(name=name, **{**told, "tokens": tokens})
+        except (AttributeError, KeyError, TypeError, ValueError) as wrong:
+            raise Misconfigured(f"CHAINS: a token of {name} needs a contract and decimals.") from wrong
+
+
+@dataclass(frozen=True, slots=True)
+class ChainsSettings:
+    """Every chain that can be paid on, in order of preference where an asset exists on several."""
+
+    chains: tuple[ChainSettings, ...]
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return them from CHAINS."""
+        told = _json(environ, "CHAINS", 'JSON such as {"bitcoin": {"kind": "bitcoin", "network": "main", "rpc": "…"}}')
+        if not isinstance(told, dict) or not all(isinstance(chain, dict) for chain in told.values()):
+            raise Misconfigured("CHAINS must be a JSON object of chains by name.")
+        return cls(tuple(ChainSettings.of(name, chain) for name, chain in told.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteSigningSettings:
+    """The key that quotes are signed with."""
+
+    seed: bytes = field(repr=False)
+    """Ed25519 seed, 32 bytes."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return the key from QUOTE_SIGNING_KEY."""
+        return cls(secret_bytes(environ, "QUOTE_SIGNING_KEY", "an Ed25519 seed, 32 random bytes in base64"))
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """One price feed. `format` is whose paths and answers it has: coinbase, kraken, binance, bitstamp."""
+
+    name: str
+    url: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class PricesSettings:
+    """Which feeds are asked, and for which currencies."""
+
+    feeds: tuple[FeedSettings, ...]
+    currencies: tuple[str, ...]
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return them from FEEDS (JSON list of name, url, format) and PRICE_CURRENCIES (EUR,USD)."""
+        told = _json(environ, "FEEDS", 'JSON such as [{"name": "kraken", "url": "…", "format": "kraken"}]')
+        try:
+            feeds = tuple(FeedSettings(**feed) for feed in told)
+        except TypeError as wrong:
+            raise Misconfigured("FEEDS must be a JSON list of objects with name, url and format.") from wrong
+        return cls(feeds, tuple(environ.get("PRICE_CURRENCIES", "EUR,USD").replace(",", " ").split()))
+
+
+def _json(environ: Mapping[str, str], name: str, what: str) -> Any:
+    try:
+        return json.loads(required(environ, name, what))
+    except ValueError as wrong:
+        raise Misconfigured(f"{name} is not JSON: {what}.") from wrong
