@@ -17,11 +17,11 @@ from shared.edge.auth import Caller
 from shared.edge.body import read_body
 from shared.edge.operation import Edge, EntryPoint, Operation, entry_point
 from shared.edge.problem import KeyMissing, MethodNotAllowed, PreconditionFailed
-from shared.edge.request import Encoded, Nothing, Request, Shape, parsed_body, parsed_params, shape_of
+from shared.edge.request import Nothing, Request, Shape, parsed_body, parsed_params, shape_of
 from shared.edge.telemetry import Call
 from shared.kernel.decision import AlreadyAnswered, By, Claim, Role, StoredReply
 from shared.kernel.errors import Forbidden, Invalid, NotFound, Problem, TooMany, VersionConflict
-from shared.kernel.reply import Reply
+from shared.kernel.reply import Encoded, Reply
 from triggers.registry import Registry, load
 
 __all__ = ["Encoded", "Nothing", "Request", "http_function"]
@@ -226,12 +226,16 @@ def _idempotency_key(headers: Headers) -> str:
 
 
 def _if_match(header: bytes | None) -> int | None:
-    """Return the version in an If-Match header; None for none, and for `*`. Raises Invalid for what is no version."""
+    """Return the version in an If-Match header; None for none, and for `*`. Raises Invalid for what is no version.
+
+    An ETag is the version, and for a document that changes by itself (a shop closes) a dash and more: only the
+    version counts for a write.
+    """
     if header is None or header.strip() == b"*":
         return None
-    version = header.strip()
-    digits = version[1:-1]
-    if version[:1] != b'"' or version[-1:] != b'"' or not digits.isdigit() or len(digits) > 18:
+    tag = header.strip()
+    digits = tag[1:-1].partition(b"-")[0]
+    if len(tag) < 3 or tag[:1] != b'"' or tag[-1:] != b'"' or not digits.isdigit() or len(digits) > 18:
         raise Invalid('If-Match is one ETag as it was given, such as "3".')
     return int(digits)
 

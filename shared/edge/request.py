@@ -19,12 +19,11 @@ from shared.edge.problem import UnsupportedMediaType, invalid
 from shared.kernel.decision import By
 from shared.kernel.errors import Bug, Invalid
 from shared.kernel.money import Frozen
-from shared.kernel.reply import Reply
+from shared.kernel.reply import Encoded, Reply
 from triggers.registry import Entry
 
 B = TypeVar("B", bound=BaseModel)
 P = TypeVar("P", bound=BaseModel)
-V = TypeVar("V")
 
 MAX_QUERY: Final = 4096
 
@@ -34,12 +33,6 @@ class Nothing(Frozen):
 
 
 NOTHING: Final = Nothing()
-
-
-class Encoded(bytes, Generic[V]):
-    """The JSON of a `V`, encoded before and sent as it is: `Reply[Encoded[MenuView]]` for a cached document."""
-
-    __slots__ = ()
 
 
 class Request(Generic[B, P]):

@@ -1,6 +1,6 @@
 """Opening hours in a shop's own time zone. Shops publish them; orders and discovery ask them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -21,8 +21,8 @@ class Opening(Frozen):
 def open_window(weekly: Iterable[Opening], timezone: str, at: datetime) -> Window | None:
     """Return the span (UTC) in which the shop is open at `at`, or None while it is closed.
 
-    Wall-clock times are those of the shop's zone on that day: on the night the clocks change, an opening time that
-    does not exist counts from the first moment after the gap, and one that exists twice from its first occurrence.
+    Wall-clock times are those of the shop's zone on that day: on the night the clocks change, a time that does not
+    exist is moved on by the gap (02:30 becomes 03:30), and of one that exists twice the first is meant.
     """
     zone = ZoneInfo(timezone)
     local = at.astimezone(zone)
@@ -32,6 +32,37 @@ def open_window(weekly: Iterable[Opening], timezone: str, at: datetime) -> Windo
             if window.start <= at < window.end:
                 return window
     return None
+
+
+def changes_at(weekly: Iterable[Opening], timezone: str, at: datetime) -> datetime | None:
+    """Return when (UTC) the shop, open or closed at `at`, is next the other; None when it never is.
+
+    Spans that touch are one: open until 24:00 and again from 00:00 means open through the night.
+    """
+    zone = ZoneInfo(timezone)
+    local = at.astimezone(zone)
+    end: datetime | None = None
+    for window in _windows(tuple(weekly), local, zone):
+        if window.end <= at:
+            continue
+        if end is None and window.start > at:
+            return window.start
+        if end is not None and window.start > end:
+            return end
+        end = window.end
+    return end if end is not None and end < at + _HORIZON else None
+
+
+_HORIZON = timedelta(days=7)
+
+
+def _windows(weekly: tuple[Opening, ...], local: datetime, zone: ZoneInfo) -> Iterator[Window]:
+    """Yield the spans of today and the seven days that follow, in order."""
+    for ahead in range(8):
+        day = local + timedelta(days=ahead)
+        for span in sorted(weekly, key=lambda known: known.opens):
+            if span.weekday == day.weekday():
+                yield Window(_moment(day, span.opens, zone), _moment(day, span.closes, zone))
 
 
 def _moment(day: datetime, clock: str, zone: ZoneInfo) -> datetime:

@@ -11,6 +11,12 @@ from shared.kernel.decision import StoredReply
 V = TypeVar("V")
 
 
+class Encoded(bytes, Generic[V]):
+    """The JSON of a `V`, encoded before and sent as it is: `Reply[Encoded[MenuView]]` for a cached document."""
+
+    __slots__ = ()
+
+
 class Reply(Generic[V]):
     """A view to be sent as JSON, or bytes that are sent as they are (a cached document, a picture)."""
 

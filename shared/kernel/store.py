@@ -37,3 +37,11 @@ class Store(Protocol[S]):
         AlreadyTaken, VersionConflict, Transient and whatever the rule refuses with.
         """
         ...
+
+
+class Inbox(Protocol):
+    """Which events an operation has taken: what has no row here is sent again."""
+
+    async def take(self, by: By) -> None:
+        """Note that the event in `by.once` needs nothing more from this operation. Taking it twice is harmless."""
+        ...

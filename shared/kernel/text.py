@@ -1,6 +1,7 @@
 """Text that people send: bounded, without control characters, in Unicode's composed form (NFC)."""
 
 import unicodedata
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -19,13 +20,50 @@ def _one_line(value: str) -> str:
     return value.strip()
 
 
-Note = Annotated[str, Field(max_length=500, strict=True), AfterValidator(_printable)]
+def _not_blank(value: str) -> str:
+    if not value:
+        raise ValueError("must not be blank")
+    return value
+
+
+def _no_longer(most: int) -> Callable[[str], str]:
+    """Return a check of the composed text: composing can make some characters longer."""
+
+    def check(value: str) -> str:
+        if len(value) > most:
+            raise ValueError(f"must have at most {most} characters in Unicode's composed form")
+        return value
+
+    return check
+
+
+Note = Annotated[str, Field(max_length=500, strict=True), AfterValidator(_printable), AfterValidator(_no_longer(500))]
 """Up to 500 characters, line feeds allowed."""
-Line = Annotated[str, Field(max_length=200, strict=True), AfterValidator(_printable), AfterValidator(_one_line)]
+Line = Annotated[
+    str,
+    Field(max_length=200, strict=True),
+    AfterValidator(_printable),
+    AfterValidator(_one_line),
+    AfterValidator(_no_longer(200)),
+]
 """Up to 200 characters on one line."""
 Name = Annotated[
-    str, Field(min_length=1, max_length=120, strict=True), AfterValidator(_printable), AfterValidator(_one_line)
+    str,
+    Field(min_length=1, max_length=120, strict=True),
+    AfterValidator(_printable),
+    AfterValidator(_one_line),
+    AfterValidator(_not_blank),
+    AfterValidator(_no_longer(120)),
 ]
-"""1 to 120 characters on one line."""
+"""1 to 120 characters on one line, not only blanks."""
+Label = Annotated[
+    str,
+    Field(min_length=1, max_length=60, strict=True),
+    AfterValidator(_printable),
+    AfterValidator(_one_line),
+    AfterValidator(_not_blank),
+    AfterValidator(_no_longer(60)),
+]
+"""1 to 60 characters on one line, not only blanks."""
 Sku = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", strict=True)]
 """A stock-keeping unit: lower-case letters, digits and hyphens."""
