@@ -291,10 +291,12 @@ class SignInSettings:
     domain: str
     """host[:port] of the page that people sign in on."""
     chain_ids: frozenset[int]
+    tries_per_minute: int = 30
+    """Nonces, and sign-ins, that one network (an IPv4 address, a /64) may ask for in a minute."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Return them from SIWE_DOMAIN and SIWE_CHAIN_IDS; without the latter the EVM chains of CHAINS count."""
+        """Return them from SIWE_DOMAIN, SIGN_IN_LIMIT_PER_MINUTE and SIWE_CHAIN_IDS, or the EVM chains of CHAINS."""
         ids = environ.get("SIWE_CHAIN_IDS", "").replace(",", " ").split()
         if not ids:
             what = "chain ids that people may sign in on, by commas, unless CHAINS names EVM chains"
@@ -307,6 +309,7 @@ class SignInSettings:
         return cls(
             domain=required(environ, "SIWE_DOMAIN", "host[:port] of the page that people sign in on"),
             chain_ids=frozenset(int(number) for number in ids),
+            tries_per_minute=whole_number(environ, "SIGN_IN_LIMIT_PER_MINUTE", 30),
         )
 
 

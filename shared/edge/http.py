@@ -102,6 +102,8 @@ class HttpOperation(Operation):
         if values:
             call.ids = tuple(value for value in values.values() if len(value) == 36)
         caller = await self._admitted(scope, headers, call)
+        if caller.shop_id is not None and values.get("shop_id", caller.shop_id) != caller.shop_id:
+            raise Forbidden("This staff key is for another shop.")
         raw, claim = b"", None
         if entry.method != "GET" or b"content-length" in headers:
             key = _idempotency_key(headers) if entry.idempotent else ""
@@ -118,6 +120,7 @@ class HttpOperation(Operation):
             _if_match(headers.get(b"if-match")),
             scope["headers"],
             make_by,
+            lambda: self._address(scope, headers),
         )
         replied = await self._replied(asked, claim)
         if isinstance(replied, StoredReply):

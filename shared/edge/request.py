@@ -38,10 +38,16 @@ NOTHING: Final = Nothing()
 class Request(Generic[B, P]):
     """One call of an HTTP operation."""
 
-    __slots__ = ("_by", "_headers", "_make_by", "body", "if_match", "params")
+    __slots__ = ("_by", "_client", "_headers", "_make_by", "body", "if_match", "params")
 
     def __init__(
-        self, body: B, params: P, if_match: int | None, headers: RawHeaders, make_by: Callable[[], By]
+        self,
+        body: B,
+        params: P,
+        if_match: int | None,
+        headers: RawHeaders,
+        make_by: Callable[[], By],
+        client: Callable[[], str],
     ) -> None:
         self.body = body
         self.params = params
@@ -49,6 +55,7 @@ class Request(Generic[B, P]):
         """The version that the client knows (from an ETag), when it makes its write depend on it."""
         self._headers = headers
         self._make_by = make_by
+        self._client = client
         self._by: By | None = None
 
     @property
@@ -57,6 +64,11 @@ class Request(Generic[B, P]):
         if self._by is None:
             self._by = self._make_by()
         return self._by
+
+    @property
+    def client(self) -> str:
+        """Return the network address of the caller, for limits alone: it is neither logged nor kept in clear."""
+        return self._client()
 
     @property
     def headers(self) -> Mapping[str, str]:

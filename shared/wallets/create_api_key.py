@@ -1,0 +1,40 @@
+"""create_api_key: a staff key, its secret told once."""
+
+import secrets
+
+from shared.kernel.decision import By, Stored
+from shared.kernel.errors import NotFound
+from shared.kernel.ids import KeyId
+from shared.kernel.reply import Reply
+from shared.wallets import lifecycle
+from shared.wallets.model import ApiKey, ApiKeyView, CreateApiKey
+from shared.wallets.ports import ApiKeys
+
+
+async def create_api_key(command: CreateApiKey, *, by: By, using: ApiKeys) -> Reply[ApiKeyView]:
+    """Return 201 with the key `ck_<key id>_<secret>`. What is stored for repeats of the request lacks the secret.
+
+    Raises Forbidden, NotFound for a shop that is not the caller's, AlreadyAnswered, KeyReused, Transient.
+    """
+    merchant = lifecycle.owner(by)
+    if command.shop_id is not None and await using.shops.merchant_of(command.shop_id) != merchant:
+        raise NotFound("There is no such shop.")
+    now, key_id, secret = using.clock.now(), KeyId.new(), secrets.token_hex(32)
+    created = lifecycle.create(key_id, command, merchant=merchant, secret=secret, now=now)
+    stored = await using.store.decide(key_id, lambda _: (created,), by=by, now=now, reply=shown)
+    return shown(stored, key=f"ck_{key_id.removeprefix('key_')}_{secret}")
+
+
+def shown(stored: Stored[ApiKey], *, key: str | None = None) -> Reply[ApiKeyView]:
+    """Return a staff key as an answer, with its secret only where it is given."""
+    kept = stored.state
+    view = ApiKeyView(
+        key_id=kept.key_id,
+        merchant_id=kept.merchant_id,
+        role=kept.role,
+        shop_id=kept.shop_id,
+        label=kept.label,
+        created_at=kept.created_at,
+        key=key,
+    )
+    return Reply(view, status=201, version=stored.version, stream=kept.key_id)
