@@ -1,6 +1,6 @@
 """Every 30 s: let orders go for which no payment was ever requested."""
 
-from shared.edge.scheduled import Tick
+from shared.edge.cloud_event import Tick
 from shared.orders import expire_unpaid_orders as rule
 from shared.wiring.edge import scheduled_function
 from shared.wiring.orders import orders

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from shared.kernel.ids import ItemId, MerchantId, ModifierId, OrderId, PaymentId, ShopId, UserId
-from shared.kernel.money import Currency, Fiat, Frozen, Units
+from shared.kernel.money import Asset, Currency, Fiat, Frozen, Units
 from shared.kernel.text import Line, Note
 from shared.orders.facts import OrderLine
 
@@ -137,3 +137,29 @@ class KitchenQueue(Frozen):
     """What a shop has to make and hand out, oldest first."""
 
     orders: tuple[OrderView, ...]
+
+
+class LivePayment(Frozen):
+    """How far the payment of a live order has come."""
+
+    payment_id: PaymentId
+    asset: Asset
+    amount: str
+    finality: str
+    expired: bool
+
+
+class LiveOrder(Frozen):
+    """The document a customer's phone listens to: written whole, guarded by (generation, version)."""
+
+    order_id: OrderId
+    customer_id: UserId
+    shop_id: ShopId
+    status: OrderStatus
+    halted: bool
+    total: Fiat
+    payment: LivePayment | None = None
+    claimable: bool
+    changed_at: datetime
+    generation: int
+    version: int = Field(description="Versions of the order, its payments and its claim, added up: it only grows")

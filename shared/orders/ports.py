@@ -13,9 +13,9 @@ from shared.kernel.hours import Opening
 from shared.kernel.ids import ItemId, MerchantId, ModifierGroupId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.money import Currency
 from shared.kernel.reply import Reply
-from shared.kernel.store import Store
+from shared.kernel.store import Inbox, Store
 from shared.orders.facts import OrderPlaced
-from shared.orders.model import Order, OrderView
+from shared.orders.model import LiveOrder, Order, OrderView
 
 
 class SoldOut(Conflict):
@@ -115,6 +115,31 @@ class OrderStore(Store[Order], Protocol):
     async def unpaid(self, *, limit: int) -> Sequence[OrderId]:
         """Return pending orders a minute past `pay_by` for which no payment was ever requested."""
         ...
+
+
+class LiveOrders(Protocol):
+    """The documents that customers' phones listen to; a projection, never asked back."""
+
+    async def put(self, document: LiveOrder) -> None:
+        """Write the document unless a newer one, by (generation, version), stands there. Raises Transient."""
+        ...
+
+
+class LiveReads(Protocol):
+    """Reads what a live document shows, from the primary."""
+
+    async def live(self, order_id: OrderId) -> LiveOrder | None:
+        """Return the present document of an order, or None when there is no such order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LiveProjection:
+    """Everything project_live_order is given."""
+
+    reads: LiveReads
+    documents: LiveOrders
+    inbox: Inbox
 
 
 @dataclass(frozen=True, slots=True)

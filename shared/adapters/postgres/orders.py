@@ -11,10 +11,11 @@ from shared.adapters.postgres.store import StateStore, stored
 from shared.kernel.decision import By, Page, Stored
 from shared.kernel.errors import NotFound
 from shared.kernel.ids import MerchantId, OrderId, PaymentId, ShopId, UserId
+from shared.kernel.money import Fiat
 from shared.kernel.reply import Reply
 from shared.orders.facts import OrderPlaced
 from shared.orders.lifecycle import evolve
-from shared.orders.model import Order, OrderView
+from shared.orders.model import LiveOrder, LivePayment, Order, OrderView
 from shared.orders.ports import PaymentStanding
 
 TABLE: Final = StateTable(
@@ -44,6 +45,16 @@ _UNPAID: Final = Sql(
     "select order_id from orders o where status = 'pending' and pay_by < clock_timestamp() - interval '1 minute'"
     " and not exists (select from payments p where p.order_id = o.order_id) order by pay_by limit :limit::int"
 )
+_LIVE: Final = Sql("""
+select o.customer_id, o.shop_id, o.status, o.halted, o.currency, o.total, o.changed_at,
+       o.version + coalesce((select sum(version) from payments where order_id = o.order_id), 0)::bigint
+                 + coalesce((select sum(version) from claims where order_id = o.order_id), 0)::bigint,
+       exists (select from claims c where c.order_id = o.order_id and c.status = 'issued'),
+       (select jsonb_build_object('payment_id', p.payment_id, 'asset', p.asset, 'amount', p.amount,
+                                  'finality', p.finality, 'expired', p.expired)::text
+          from payments p where p.order_id = o.order_id order by p.payment_id desc limit 1)
+  from orders o where o.order_id = :order_id
+""")
 _STANDING: Final = Sql("select settled, version from payments where payment_id = :payment_id")
 
 
@@ -104,3 +115,31 @@ class PostgresPaymentStandings:
         if not rows:
             raise NotFound("There is no such payment.")
         return PaymentStanding(payment_id, settled=rows[0][0], version=rows[0][1])
+
+
+class PostgresLiveReads:
+    """What the live document of an order shows, read whole and at once."""
+
+    def __init__(self, db: Database, *, generation: int = 1) -> None:
+        self._db = db
+        self._generation = generation
+
+    async def live(self, order_id: OrderId) -> LiveOrder | None:
+        """Return the present document of an order, or None when there is no such order."""
+        rows = await self._db.run(_LIVE, order_id=order_id)
+        if not rows:
+            return None
+        customer_id, shop_id, status, halted, currency, total, changed_at, version, claimable, payment = rows[0]
+        return LiveOrder(
+            order_id=order_id,
+            customer_id=UserId(customer_id),
+            shop_id=ShopId(shop_id),
+            status=status,
+            halted=halted,
+            total=Fiat(currency=currency, units=int(total)),
+            payment=LivePayment.model_validate_json(payment) if payment else None,
+            claimable=claimable,
+            changed_at=changed_at,
+            generation=self._generation,
+            version=version,
+        )
