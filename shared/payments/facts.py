@@ -72,12 +72,18 @@ class PaymentRequested(PaymentFact):
 
 
 class PaymentSeen(PaymentFact):
-    """A transfer to the address was sighted, in the mempool or straight in a block."""
+    """A transfer to the address was sighted, in the mempool or straight in a block.
+
+    `seen_at` decides whether it was in time; `asset` is named where it is not the one that was asked for; `at` is
+    when the watcher recorded it (here and in the next two).
+    """
 
     type: ClassVar = "payment.seen.v1"
     transfer: ChainTransfer
     units: Units
+    asset: Asset | None = None
     seen_at: datetime
+    at: datetime | None = None
 
 
 class PaymentIncluded(PaymentFact):
@@ -86,9 +92,11 @@ class PaymentIncluded(PaymentFact):
     type: ClassVar = "payment.included.v1"
     transfer: ChainTransfer
     units: Units
+    asset: Asset | None = None
     height: int
     block_hash: str
     block_time: datetime
+    at: datetime | None = None
 
 
 class PaymentExcluded(PaymentFact):
@@ -98,6 +106,7 @@ class PaymentExcluded(PaymentFact):
     transfer: ChainTransfer
     block_hash: str | None = None
     reason: str
+    at: datetime | None = None
 
 
 class PaymentSettled(PaymentFact):
@@ -125,7 +134,7 @@ class PaymentReversed(PaymentFact):
 
 
 class PaymentExpired(PaymentFact):
-    """Nothing was seen in time, proven by cursor and mempool."""
+    """Nothing (or, a day later, too little) arrived, proven by cursor and mempool."""
 
     type: ClassVar = "payment.expired.v1"
     at: datetime

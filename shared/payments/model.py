@@ -1,0 +1,170 @@
+"""Values of payments: what a customer sends, what is kept, what is shown."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from shared.kernel.ids import MerchantId, OrderId, PaymentId, ShopId, UserId
+from shared.kernel.money import Asset, Frozen, Money, Units
+from shared.payments.facts import Quote
+
+
+class Amount(StrEnum):
+    """What has arrived and not been taken back, against what is due."""
+
+    NONE = "none"
+    UNDER = "under"
+    EXACT = "exact"
+    OVER = "over"
+
+
+class Timing(StrEnum):
+    """Whether what arrived was seen by expiry and mined within the hour after it."""
+
+    NONE = "none"
+    ON_TIME = "on_time"
+    LATE = "late"
+
+
+class Finality(StrEnum):
+    """How firmly it stands. Confirmed is reversible, final is not."""
+
+    NONE = "none"
+    SEEN = "seen"
+    CONFIRMED = "confirmed"
+    FINAL = "final"
+    REVERSED = "reversed"
+
+
+class RequestPayment(Frozen):
+    """How the customer wants to pay. `chain` is needed only where the asset exists on several."""
+
+    asset: Asset
+    chain: str | None = Field(default=None, pattern=r"^[a-z0-9:-]{1,40}$", examples=["evm:31337"])
+
+
+class OrderPath(Frozen):
+    """Names one order."""
+
+    order_id: OrderId
+
+
+class PaymentPath(Frozen):
+    """Names one payment."""
+
+    payment_id: PaymentId
+
+
+class Inclusion(Frozen):
+    """The block that holds a transfer. `time` is the block's own."""
+
+    height: int
+    block_hash: str
+    time: datetime
+
+
+class Arrival(Frozen):
+    """A transfer to the payment's address. `live` until its block is orphaned or its coins go elsewhere.
+
+    `asset` is named where it is not the one that was asked for; then it counts towards nothing.
+    """
+
+    txid: str
+    position: int
+    units: Units
+    asset: Asset | None = None
+    seen_at: datetime
+    live: bool
+    inclusion: Inclusion | None = None
+
+
+class Payment(Frozen):
+    """The state of a payment: a pure fold of its facts, and one row of `payments`.
+
+    `included` counts what stands in live inclusions and came in time to settle; `highest` is the height of the
+    highest live inclusion.
+    """
+
+    payment_id: PaymentId
+    order_id: OrderId
+    shop_id: ShopId
+    merchant_id: MerchantId
+    customer_id: UserId
+    chain: str
+    asset: Asset
+    address: str
+    watch_key: str
+    derivation_index: int
+    due: Units
+    confirmations: int
+    quote: Quote
+    amount: Amount = Amount.NONE
+    timing: Timing = Timing.NONE
+    finality: Finality = Finality.NONE
+    included: Units = 0
+    highest: int | None = None
+    transfers: tuple[Arrival, ...] = ()
+    settled: bool = False
+    final: bool = False
+    expired: bool = False
+    requested_at: datetime
+    expires_at: datetime
+    changed_at: datetime
+
+
+class ChainCursor(Frozen):
+    """How far a chain was read: a pure fold of its facts, and one row of `chain_cursors`."""
+
+    chain: str
+    merchant_id: MerchantId
+    height: int
+    block_hash: str
+    final_height: int
+    scanned_at: datetime
+
+
+class TransferView(Frozen):
+    """A transfer as the customer sees it."""
+
+    txid: str
+    position: int
+    received: Money
+    counts: bool = Field(description="Whether it is in the asset that was asked for and still stands")
+    seen_at: datetime
+    height: int | None = None
+    block_hash: str | None = None
+
+
+class PaymentView(Frozen):
+    """A payment as its customer and its shop see it."""
+
+    payment_id: PaymentId
+    order_id: OrderId
+    shop_id: ShopId
+    chain: str
+    asset: Asset
+    address: str
+    due: Money
+    received: Money = Field(description="What has arrived and stands, confirmed or not")
+    link: str = Field(description="BIP-21 or EIP-681: what a wallet opens")
+    quote: Quote = Field(description="Signed; `GET /v1/quotes/key` has the public key")
+    confirmations: int = Field(description="As many does each transfer need")
+    amount: Amount
+    timing: Timing
+    finality: Finality
+    settled: bool
+    final: bool
+    expired: bool
+    transfers: tuple[TransferView, ...]
+    requested_at: datetime
+    expires_at: datetime
+    changed_at: datetime
+    version: int
+
+
+class QuoteKeyView(Frozen):
+    """The key that verifies quotes: Ed25519 over the quote's JSON without `signature`, keys sorted, no blanks."""
+
+    algorithm: str = "Ed25519"
+    public_key: str = Field(description="32 bytes in base64")

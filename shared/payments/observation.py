@@ -1,0 +1,151 @@
+"""From what a watcher read to the facts of one payment. Pure, and repeatable: what is known already says nothing.
+
+Order matters and is kept: first what a lost branch takes back, then the new blocks, then the mempool.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shared.kernel.facts import Fact
+from shared.kernel.money import Asset
+from shared.payments import facts
+from shared.payments.chain import Block, BlockRef, Outpoint, Transfer
+from shared.payments.lifecycle import evolve, who
+from shared.payments.model import Arrival, Payment
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A transfer of the mempool with the coins that its transaction spends."""
+
+    transfer: Transfer
+    inputs: tuple[Outpoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was read of a chain since the cursor: one write.
+
+    `fork` is the height of the last block that the lost branch and the new one share, None where nothing was lost.
+    `conflicts` names for a sighted transaction the one that spent its coins instead.
+    `behind` says that the blocks were read long after they were mined: their own time then says when a transfer was
+    there to be seen; else, where the mempool is watched, it is `at`.
+    """
+
+    chain: str
+    at: datetime
+    blocks: tuple[Block, ...] = ()
+    fork: BlockRef | None = None
+    sightings: tuple[Sighting, ...] = ()
+    conflicts: Mapping[str, str] = field(default_factory=dict)
+    behind: bool = False
+    mempool_watched: bool = False
+
+    @property
+    def watch_keys(self) -> frozenset[str]:
+        """Return the receivers that something happened to."""
+        mined = (transfer.to for block in self.blocks for transfer in block.transfers)
+        return frozenset((*mined, *(sighting.transfer.to for sighting in self.sightings)))
+
+    def seen_at(self, block: Block) -> datetime:
+        """Return when a transfer that was never in our mempool counts as seen."""
+        if self.behind:
+            return min(self.at, block.median_time)
+        return self.at if self.mempool_watched else min(self.at, block.time)
+
+
+def observe(payment: Payment, observed: Observation) -> Sequence[Fact]:
+    """Return the facts that an observation adds to a payment; none when it says nothing new about it."""
+    return tuple(_Fold(payment, observed).run())
+
+
+class _Fold:
+    """The payment as it stands after each of the facts so far."""
+
+    def __init__(self, payment: Payment, observed: Observation) -> None:
+        self._payment = payment
+        self._observed = observed
+
+    def run(self) -> Iterator[Fact]:
+        for fact in self._facts():
+            self._payment = evolve(self._payment, fact)
+            yield fact
+
+    def _facts(self) -> Iterator[Fact]:
+        yield from self._lost()
+        for block in self._observed.blocks:
+            yield from self._conflicting()
+            for transfer in block.transfers:
+                if transfer.to == self._payment.watch_key:
+                    yield from self._mined(transfer, block)
+        yield from self._conflicting()
+        for sighting in self._observed.sightings:
+            transfer = sighting.transfer
+            known = self._known(transfer)
+            fresh = transfer.to == self._payment.watch_key and not (known and known.live)
+            if fresh and transfer.txid not in self._observed.conflicts:
+                yield self._seen(transfer, self._observed.at)
+
+    def _lost(self) -> Iterator[Fact]:
+        """Take back every inclusion above the fork; a transfer of the new branch is included again below."""
+        fork = self._observed.fork
+        for arrival in self._payment.transfers if fork else ():
+            if fork and arrival.inclusion and arrival.inclusion.height > fork.height:
+                yield self._excluded(arrival, "its block left the best chain")
+
+    def _conflicting(self) -> Iterator[Fact]:
+        """Take back what is only seen and whose coins another transaction spent."""
+        for arrival in self._payment.transfers:
+            spender = self._observed.conflicts.get(arrival.txid)
+            if spender is not None and arrival.live and arrival.inclusion is None:
+                yield self._excluded(arrival, f"its coins were spent by {spender}")
+
+    def _mined(self, transfer: Transfer, block: Block) -> Iterator[Fact]:
+        known = self._known(transfer)
+        if known is None:
+            yield self._seen(transfer, self._observed.seen_at(block))
+        elif known.inclusion is not None:
+            if known.inclusion.block_hash == block.ref.hash:
+                return
+            yield self._excluded(known, "another block includes it")
+        yield facts.PaymentIncluded(
+            **who(self._payment),
+            transfer=_id(self._payment, transfer.txid, transfer.position),
+            units=transfer.units,
+            asset=self._foreign(transfer),
+            height=block.ref.height,
+            block_hash=block.ref.hash,
+            block_time=block.time,
+            at=self._observed.at,
+        )
+
+    def _seen(self, transfer: Transfer, seen_at: datetime) -> Fact:
+        return facts.PaymentSeen(
+            **who(self._payment),
+            transfer=_id(self._payment, transfer.txid, transfer.position),
+            units=transfer.units,
+            asset=self._foreign(transfer),
+            seen_at=seen_at,
+            at=self._observed.at,
+        )
+
+    def _excluded(self, arrival: Arrival, reason: str) -> Fact:
+        return facts.PaymentExcluded(
+            **who(self._payment),
+            transfer=_id(self._payment, arrival.txid, arrival.position),
+            block_hash=arrival.inclusion.block_hash if arrival.inclusion else None,
+            reason=reason,
+            at=self._observed.at,
+        )
+
+    def _known(self, transfer: Transfer) -> Arrival | None:
+        key = (transfer.txid, transfer.position)
+        return next((a for a in self._payment.transfers if (a.txid, a.position) == key), None)
+
+    def _foreign(self, transfer: Transfer) -> Asset | None:
+        return None if transfer.asset is self._payment.asset else transfer.asset
+
+
+def _id(payment: Payment, txid: str, position: int) -> facts.ChainTransfer:
+    return facts.ChainTransfer(chain=payment.chain, txid=txid, position=position)
