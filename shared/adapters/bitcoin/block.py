@@ -39,9 +39,18 @@ class Transaction(NamedTuple):
     found: Found
 
 
-def hash_of(header: bytes) -> str:
-    """Return the hash of an 80-byte block header, as nodes print it."""
-    return _reversed_hash(header)
+class Head(NamedTuple):
+    """A block's header: hashes as nodes print them, `time` in seconds since 1970."""
+
+    hash: str
+    parent_hash: str
+    time: int
+
+
+def read_head(raw: bytes) -> Head:
+    """Return the header that a block begins with."""
+    header = raw[:HEADER_BYTES]
+    return Head(_reversed_hash(header), header[4:36][::-1].hex(), int.from_bytes(header[68:72], "little"))
 
 
 def read_block(raw: bytes, watched: Watch, inputs: Collection[Outpoint] = ()) -> Found:
@@ -49,82 +58,80 @@ def read_block(raw: bytes, watched: Watch, inputs: Collection[Outpoint] = ()) ->
 
     Raises NodeUntrusted when the bytes are no complete block.
     """
-    found = Found([], [])
-    spent = {_packed(outpoint): outpoint for outpoint in inputs}
     try:
         count, at = _compact(raw, HEADER_BYTES)
-        for position in range(count):
-            at = _read_transaction(raw, at, watched, spent, position == 0, found)
+        found, end = _walk(raw, at, count, watched, inputs, coinbase_at=at)
     except IndexError as error:
         raise NodeUntrusted("a block ends in the middle of a transaction") from error
-    if at != len(raw):
-        raise NodeUntrusted(f"a block of {len(raw)} bytes has its last transaction end at {at}")
+    if end != len(raw):
+        raise NodeUntrusted(f"a block of {len(raw)} bytes has its last transaction end at {end}")
     return found
 
 
 def read_transaction(raw: bytes, watched: Watch, inputs: Collection[Outpoint] = ()) -> Transaction:
     """Return a lone transaction. Raises NodeUntrusted when the bytes are no complete transaction."""
-    found = Found([], [])
-    spent = {_packed(outpoint): outpoint for outpoint in inputs}
     try:
-        end = _read_transaction(raw, 0, watched, spent, False, found)
+        found, end = _walk(raw, 0, 1, watched, inputs)
         own = _inputs(raw)
+        txid = _lone_txid(raw)
     except IndexError as error:
         raise NodeUntrusted("a transaction ends too early") from error
     if end != len(raw):
-        raise NodeUntrusted("bytes follow the end of a transaction")
-    return Transaction(_lone_txid(raw), own, found)
+        raise NodeUntrusted(f"a transaction of {len(raw)} bytes ends at {end}")
+    return Transaction(txid, own, found)
 
 
-def _read_transaction(
-    raw: bytes, start: int, watched: Watch, spent: dict[bytes, Outpoint], coinbase: bool, found: Found
-) -> int:
-    """Read the transaction at `start`, add to `found`, and return where it ends.
+def _walk(
+    raw: bytes, at: int, count: int, watched: Watch, inputs: Collection[Outpoint], *, coinbase_at: int = -1
+) -> tuple[Found, int]:
+    """Read `count` transactions from `at` on; return what they hold, and where the last one ends.
 
-    Short numbers are read in place rather than by `_compact`: this loop is where a block's time goes.
+    One long loop that reads short numbers in place: a block's time goes here, much of it into calls.
     """
-    body = at = start + 4
-    segwit = raw[at] == 0
-    if segwit:
-        body = at = at + 2
-    hits: list[tuple[int, str, int]] = []
-    hit_inputs: list[Outpoint] = []
-    input_count = raw[at]
-    at += 1
-    if input_count >= 0xFD:
-        input_count, at = _compact(raw, at - 1)
-    for _ in range(input_count):
-        if spent and (outpoint := spent.get(raw[at : at + _OUTPOINT_BYTES])):
-            hit_inputs.append(outpoint)
-        length = raw[at + _OUTPOINT_BYTES]
-        if length < 0xFD:
-            at += length + 41
-        else:
-            length, at = _compact(raw, at + _OUTPOINT_BYTES)
-            at += length + 4
-    output_count = raw[at]
-    at += 1
-    if output_count >= 0xFD:
-        output_count, at = _compact(raw, at - 1)
-    for index in range(output_count):
-        script_at = at + 9
-        length = raw[at + 8]
-        if length >= 0xFD:
-            length, script_at = _compact(raw, at + 8)
-        end = script_at + length
-        script = raw[script_at:end].hex()
-        if script in watched:
-            hits.append((index, script, int.from_bytes(raw[at : at + 8], "little")))
-        at = end
-    body_end = at
-    if segwit:
-        at = _skip_witness(raw, at, input_count)
-    at += 4
-    if hits or hit_inputs:
-        txid = _reversed_hash(raw[start : start + 4] + raw[body:body_end] + raw[at - 4 : at])
-        found.outputs.extend(Output(txid, *hit, coinbase) for hit in hits if hit[2] > 0)
-        found.spends.extend(Spend(outpoint, txid) for outpoint in hit_inputs)
-    return at
+    found = Found([], [])
+    spent = {_packed(outpoint): outpoint for outpoint in inputs}
+    for _ in range(count):
+        start = at
+        segwit = raw[at + 4] == 0
+        at += 6 if segwit else 4
+        body = at
+        hits: list[tuple[int, str, int]] = []
+        hit_inputs: list[Outpoint] = []
+        input_count = raw[at]
+        at += 1
+        if input_count >= 0xFD:
+            input_count, at = _compact(raw, at - 1)
+        for _ in range(input_count):
+            if spent and (outpoint := spent.get(raw[at : at + _OUTPOINT_BYTES])):
+                hit_inputs.append(outpoint)
+            length = raw[at + _OUTPOINT_BYTES]
+            if length < 0xFD:
+                at += length + 41
+            else:
+                length, at = _compact(raw, at + _OUTPOINT_BYTES)
+                at += length + 4
+        output_count = raw[at]
+        at += 1
+        if output_count >= 0xFD:
+            output_count, at = _compact(raw, at - 1)
+        for position in range(output_count):
+            script_at = at + 9
+            length = raw[at + 8]
+            if length >= 0xFD:
+                length, script_at = _compact(raw, at + 8)
+            end = script_at + length
+            if (script := raw[script_at:end].hex()) in watched:
+                hits.append((position, script, int.from_bytes(raw[at : at + 8], "little")))
+            at = end
+        body_end = at
+        if segwit:
+            at = _skip_witness(raw, at, input_count)
+        at += 4
+        if hits or hit_inputs:
+            txid = _reversed_hash(raw[start : start + 4] + raw[body:body_end] + raw[at - 4 : at])
+            found.outputs.extend(Output(txid, *hit, start == coinbase_at) for hit in hits if hit[2] > 0)
+            found.spends.extend(Spend(outpoint, txid) for outpoint in hit_inputs)
+    return found, at
 
 
 def _skip_witness(raw: bytes, at: int, input_count: int) -> int:

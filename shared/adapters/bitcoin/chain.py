@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from shared.adapters.bitcoin.block import HEADER_BYTES, Output, hash_of, read_block, read_transaction
+from shared.adapters.bitcoin.block import Output, read_block, read_head, read_transaction
 from shared.adapters.bitcoin.node import MAX_HEADERS, BitcoinNode, Header
 from shared.kernel.money import Asset
 from shared.payments.chain import (
@@ -35,6 +35,7 @@ class BitcoinChain:
         self._final_depth = final_depth
         self._name = name
         self._final: BlockRef | None = None
+        self._tip: Header | None = None
 
     @property
     def name(self) -> str:
@@ -48,6 +49,7 @@ class BitcoinChain:
         state = await self._node.state()
         if state.chain != self._network:
             raise NodeUntrusted(f"the node is on {state.chain}, not on {self._network}")
+        self._tip = Header(state.bestblockhash, state.blocks, state.mediantime)
         return BlockRef(self._name, state.blocks, state.bestblockhash)
 
     async def block_hash(self, height: int) -> str | None:
@@ -62,6 +64,9 @@ class BitcoinChain:
             ahead = headers[start : start + _READ_AHEAD]
             raws = await asyncio.gather(*(self._node.block(header.hash) for header in ahead))
             blocks.extend(self._block(header, raw, watched, inputs) for header, raw in zip(ahead, raws, strict=True))
+        for parent, child in pairwise(blocks):
+            if child.parent_hash != parent.ref.hash:
+                raise NodeUntrusted(f"block {child.ref.height} does not follow the one before it")
         return ScannedRange(tuple(blocks))
 
     async def finalized_height(self) -> int:
@@ -97,9 +102,11 @@ class BitcoinChain:
         return Unconfirmed(tuple(transactions), asked - raw_by_txid.keys())
 
     async def _headers(self, height_from: int, height_to: int) -> list[Header]:
-        """Return the headers of the whole range, each the parent of the next."""
+        """Return the headers of the whole range, ascending."""
         if not 0 <= height_from <= height_to:
             raise ValueError(f"no range of blocks: {height_from} to {height_to}")
+        if self._tip is not None and height_from == height_to == self._tip.height:
+            return [self._tip]  # a watcher that keeps up asks for the tip it was just told
         headers: list[Header] = []
         wanted = height_to - height_from + 1
         first = await self._node.hash_at(height_from)
@@ -115,22 +122,20 @@ class BitcoinChain:
         for height, header in enumerate(headers, height_from):
             if header.height != height:
                 raise NodeUntrusted(f"the node gave header {header.height} for {height}")
-        for parent, child in pairwise(headers):
-            if child.previousblockhash != parent.hash:
-                raise NodeUntrusted(f"header {child.height} does not follow the one before it")
         return headers
 
     def _block(self, header: Header, raw: bytes | None, watched: Watch, inputs: Collection[Outpoint]) -> Block:
         if raw is None:
             raise ChainMoved(f"the node does not have block {header.hash} (any more)")
-        if hash_of(raw[:HEADER_BYTES]) != header.hash:
-            raise NodeUntrusted(f"the node gave another block for {header.hash}")
+        head = read_head(raw)
+        if head.hash != header.hash:
+            raise NodeUntrusted(f"the node gave block {head.hash} for {header.hash}")
         found = read_block(raw, watched, inputs)
         ref = BlockRef(self._name, header.height, header.hash)
-        time = datetime.fromtimestamp(header.time, UTC)
+        time = datetime.fromtimestamp(head.time, UTC)
         return Block(
             ref=ref,
-            parent_hash=header.previousblockhash,
+            parent_hash=head.parent_hash,
             time=time,
             median_time=datetime.fromtimestamp(header.mediantime, UTC),
             transfers=tuple(self._transfer(output, ref, time) for output in found.outputs),

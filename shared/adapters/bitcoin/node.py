@@ -25,16 +25,15 @@ class State(msgspec.Struct):
     chain: str
     blocks: int
     bestblockhash: str
+    mediantime: int
 
 
 class Header(msgspec.Struct):
-    """A block's header. Times in seconds since 1970; the first block has no previous one."""
+    """What a node knows of a block beside its bytes: its height, and its median time past (seconds since 1970)."""
 
     hash: str
     height: int
-    time: int
     mediantime: int
-    previousblockhash: str = "0" * 64
 
 
 class BitcoinNode:
