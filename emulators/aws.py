@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulators.component import HOST, ComponentFailed, Process, Running, free_port, http_answers
+from emulators.component import HOST, ComponentFailed, Process, Running, http_answers, port_for
 
 REGION = "eu-central-1"
 
@@ -22,7 +22,7 @@ class Aws:
         program = Path(sys.executable).with_name("moto_server")
         if not program.exists():
             raise ComponentFailed("aws: moto_server is not installed: run `make setup`")
-        port = self.port or free_port()
+        port = port_for(self.name, self.port)
         url = f"http://{HOST}:{port}"
         server = Process(
             self.name,

@@ -23,7 +23,7 @@ from emulators.component import (
     Process,
     Running,
     data_folder,
-    free_port,
+    port_for,
 )
 from emulators.json_rpc import RpcRefused, call
 
@@ -50,7 +50,7 @@ class Bitcoin:
     def start(self, workdir: Path) -> Running:
         program = install()
         folder = data_folder(workdir, self.name)
-        port = self.port or free_port()
+        port = port_for(self.name, self.port)
         url = f"http://{_USER}:{_password(folder)}@{HOST}:{port}"
         server = Process(
             self.name,

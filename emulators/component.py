@@ -78,6 +78,15 @@ def free_port() -> int:
     raise ComponentFailed(f"no free port in {_PORTS.start}-{_PORTS.stop - 1}: stop some servers")
 
 
+def port_for(name: str, wanted: int | None) -> int:
+    """Return the wanted port, or a free one where none is wanted. Raises ComponentFailed when it is taken."""
+    if wanted is None:
+        return free_port()
+    if port_taken(wanted):
+        raise ComponentFailed(f"{name}: port {wanted} is taken: stop what listens there, or choose another")
+    return wanted
+
+
 def port_taken(port: int) -> bool:
     """Tell whether something listens on the port, on loopback or on every address."""
     with socket.socket() as probe:

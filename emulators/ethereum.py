@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulators.component import HOST, ComponentFailed, Process, Running, data_folder, free_port
+from emulators.component import HOST, ComponentFailed, Process, Running, data_folder, port_for
 from emulators.json_rpc import RpcRefused, call
 
 CHAIN_ID = 31337
@@ -44,7 +44,7 @@ class Ethereum:
 
     def start(self, workdir: Path) -> Running:
         program = _program()
-        port = self.port or free_port()
+        port = port_for(self.name, self.port)
         url = f"http://{HOST}:{port}"
         state = data_folder(workdir, self.name) / "state.json"
         server = Process(

@@ -21,7 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from emulators.component import HOST, ROOT, Process, Running, free_port, port_open
+from emulators.component import HOST, ROOT, Process, Running, port_for, port_open
 
 FEEDS = ("coinbase", "kraken", "binance", "bitstamp")
 _USD_PER_EUR = Decimal("1.08")
@@ -40,7 +40,7 @@ class Feeds:
     seed: int = 1
 
     def start(self, workdir: Path) -> Running:
-        port = self.port or free_port()
+        port = port_for(self.name, self.port)
         server = Process(
             self.name,
             [sys.executable, "-m", "emulators.feeds", str(port), str(self.seed)],

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulators.component import HOST, ROOT, ComponentFailed, Process, Running, free_port, port_open
+from emulators.component import HOST, ROOT, ComponentFailed, Process, Running, port_for, port_open
 from emulators.google_sdk import emulator_jar
 from emulators.pubsub import PROJECT
 
@@ -35,7 +35,7 @@ class Firestore:
     port: int | None = None
 
     def start(self, workdir: Path) -> Running:
-        port = self.port or free_port()
+        port = port_for(self.name, self.port)
         jar = None if self.light else emulator_jar("cloud-firestore-emulator")
         if jar:
             about, argv = "Google's emulator", _google(jar, port)

@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from emulators.component import HOST, ComponentFailed, Process, Running, data_folder, free_port
+from emulators.component import HOST, ComponentFailed, Process, Running, data_folder, port_for
 
 USER = "cortado"
 DATABASE = "cortado"
@@ -59,7 +59,7 @@ class Postgres:
         password = _password(data)
         if not (data / "pgdata" / "PG_VERSION").exists():
             _initdb(programs, data, password)
-        port = self.port or free_port()
+        port = port_for(self.name, self.port)
         settings = _PRODUCTION | (_IN_MEMORY if self.in_memory else {})
         server = Process(
             self.name,

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulators.component import HOST, ROOT, Process, Running, free_port, port_open
+from emulators.component import HOST, ROOT, Process, Running, port_for, port_open
 from emulators.google_sdk import emulator_jar
 
 PROJECT = "cortado-local"
@@ -24,7 +24,7 @@ class PubSub:
     port: int | None = None
 
     def start(self, workdir: Path) -> Running:
-        port = self.port or free_port()
+        port = port_for(self.name, self.port)
         jar = None if self.light else emulator_jar("pubsub-emulator")
         if jar:
             about = "Google's emulator"

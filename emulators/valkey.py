@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulators.component import HOST, ComponentFailed, Process, Running, data_folder, free_port, port_open
+from emulators.component import HOST, ComponentFailed, Process, Running, data_folder, port_for, port_open
 
 DATABASES = 64  # tests take one each
 
@@ -22,7 +22,7 @@ class Valkey:
 
     def start(self, workdir: Path) -> Running:
         program = _program()
-        port = self.port or free_port()
+        port = port_for(self.name, self.port)
         server = Process(
             self.name,
             [

@@ -20,6 +20,7 @@ from emulators.component import (
     Running,
     data_folder,
     free_port,
+    port_for,
     port_open,
 )
 
@@ -60,7 +61,7 @@ class Kafka:
     port: int | None = None
 
     def start(self, workdir: Path) -> Running:
-        port = self.port or free_port()
+        port = port_for(self.name, self.port)
         if self.light or not apache_available():
             server, about = self._tansu(workdir, port), "Tansu (embedded, in memory)"
         else:
