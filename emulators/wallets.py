@@ -15,6 +15,7 @@ from bit import PrivateKeyTestnet
 from bit.network.meta import Unspent
 from eth_account import Account
 from eth_typing import HexStr
+from hexbytes import HexBytes
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 
@@ -41,6 +42,7 @@ class BitcoinWallet:
         self._faucet = f"{rpc_url}/wallet/{FAUCET}"
         self._key = PrivateKeyTestnet(wif)
         self.address: str = self._key.segwit_address
+        self.wif: str = self._key.to_wif()
         self._script: str = call(rpc_url, "validateaddress", self.address)["scriptPubKey"]
         self._watch_url = f"{rpc_url}/wallet/{self._watch_only()}"
         if wif is None:
@@ -170,10 +172,13 @@ class EvmWallet:
         """Call a token as its owner (`mint`, `issue`, `setParams`, `setPaused`…), and return the txid."""
         function = self._token_by_asset[asset].functions[method](*arguments)
         deployer = Web3.to_checksum_address(ethereum.DEPLOYER)
-        return Web3.to_hex(function.transact({"from": deployer}))
+        return self._included(function.transact({"from": deployer}))
 
     def pay(self, asset: str, address: str, units: int) -> str:
-        """Broadcast a payment in ETH (wei), USDC or USDT (units), and return its txid."""
+        """Broadcast a payment in ETH (wei), USDC or USDT (units), and return its txid.
+
+        It is in a block on return, unless `automine(False)` made the chain wait for `mine`.
+        """
         to = Web3.to_checksum_address(address)
         if asset == "ETH":
             return self.send({"to": to, "value": units})
@@ -243,7 +248,13 @@ class EvmWallet:
         if "gas" not in full:
             full["gas"] = self._web3.eth.estimate_gas(full)
         signed = self._account.sign_transaction(full)
-        return Web3.to_hex(self._web3.eth.send_raw_transaction(signed.raw_transaction))
+        return self._included(self._web3.eth.send_raw_transaction(signed.raw_transaction))
+
+    def _included(self, txid: HexBytes) -> str:
+        """Return the txid as text; on a chain that mines at once, only when its block is there."""
+        if call(self.rpc_url, "anvil_getAutomine"):
+            self._web3.eth.wait_for_transaction_receipt(txid, timeout=10, poll_latency=0.005)
+        return Web3.to_hex(txid)
 
 
 def script_of(rpc_url: str, address: str) -> str:
