@@ -4,10 +4,9 @@ The watch key of an address is its scriptPubKey in lower-case hex, because outpu
 script can be written as more than one text. Source: BIP-84, BIP-173, BIP-350.
 """
 
-import hashlib
 from dataclasses import dataclass
 
-from embit import base58, bech32
+from embit import base58, bech32, hashes
 
 from shared.adapters.bitcoin.extended_key import receive_branch
 from shared.kernel.errors import Invalid
@@ -52,7 +51,7 @@ class BitcoinAddresses:
     def receive(self, account_key: str, index: int) -> ReceiveAddress:
         """Return native segwit (P2WPKH) receive address `index` of a BIP-84 account: path `0/index`."""
         key = receive_branch(account_key, self._network.account_prefixes).child(index).public_key
-        program = hashlib.new("ripemd160", hashlib.sha256(key).digest()).digest()
+        program = hashes.hash160(key)
         return ReceiveAddress(self._segwit(0, program), f"0014{program.hex()}")
 
     def parse(self, text: str) -> ReceiveAddress:
