@@ -8,7 +8,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench drill demo logs trace test-one reload lock
+.PHONY: help setup run test check bench drill demo logs trace test-one reload lock login pay replay verify
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -57,3 +57,15 @@ lock: setup
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--python-version 3.11 --universal -c requirements.txt requirements/dev.in -o requirements/dev.txt
 	cd emulators && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+
+login: setup
+	@$(BIN)/python -m emulators.by_hand login
+
+pay: setup
+	@$(BIN)/python -m emulators.by_hand pay $(PAYMENT)
+
+replay: setup
+	@set -a; eval "$$($(BIN)/python -m emulators.look env)"; $(BIN)/python -m shared.adapters.postgres.replay
+
+verify: setup
+	@set -a; eval "$$($(BIN)/python -m emulators.look env)"; $(BIN)/python -m shared.adapters.postgres.verify $(STREAM)

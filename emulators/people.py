@@ -1,0 +1,200 @@
+"""The people of the story: customers and baristas who use the platform through HTTP alone, as their apps would.
+
+Used by the demo and by the journeys. Blocking. Everything they learn, they learn from replies.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import httpx
+from eth_account import Account
+from eth_account.messages import encode_defunct
+
+T = TypeVar("T")
+JSON = dict[str, Any]
+
+
+class StepFailed(Exception):
+    """The platform answered otherwise than the story goes; the message is its problem document, in short."""
+
+
+class Api:
+    """The platform's API as one person uses it: their token, their keys, their patience."""
+
+    def __init__(self, base_url: str, *, token: str | None = None) -> None:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(base_url=base_url, headers=headers, timeout=10.0)
+
+    def get(self, path: str, **params: object) -> JSON:
+        """Return the JSON of a reply. Raises StepFailed for anything but 2xx."""
+        return self._told(self._client.get(path, params=_given(params)))
+
+    def raw(self, path: str, *, accept: str = "*/*") -> httpx.Response:
+        """Return a reply that is no JSON: a picture. Raises StepFailed for anything but 2xx."""
+        response = self._client.get(path, headers={"accept": accept})
+        self._checked(response)
+        return response
+
+    def send(self, method: str, path: str, body: Mapping[str, object] | None = None, *, key: str | None = None) -> JSON:
+        """Send a command under a fresh Idempotency-Key, again under the same one while the outcome is unknown."""
+        headers = {"idempotency-key": key or uuid.uuid4().hex}
+        end = time.monotonic() + 30.0
+        while True:
+            try:
+                response = self._client.request(method, path, json=body, headers=headers)
+            except httpx.TransportError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+                continue
+            if response.status_code != 503 or time.monotonic() > end:
+                return self._told(response)
+            time.sleep(0.1)
+
+    def _told(self, response: httpx.Response) -> JSON:
+        self._checked(response)
+        told: JSON = response.json() if response.content else {}
+        return told
+
+    def _checked(self, response: httpx.Response) -> None:
+        if response.is_success:
+            return
+        try:
+            problem = response.json()
+            said = f"{problem.get('title')}: {problem.get('detail')} {problem.get('errors', '')}"
+        except ValueError:
+            said = response.text[:200]
+        request = response.request
+        raise StepFailed(f"{request.method} {request.url.path} answered {response.status_code}: {said}")
+
+
+def _given(params: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(value) for name, value in params.items() if value is not None}
+
+
+def until(what: str, probe: Callable[[], T | None], *, deadline_s: float = 60.0) -> T:
+    """Ask until there is an answer, and return it. Raises StepFailed naming `what` after the deadline."""
+    end = time.monotonic() + deadline_s
+    while True:
+        answer = probe()
+        if answer is not None:
+            return answer
+        if time.monotonic() > end:
+            raise StepFailed(f"waited {deadline_s:g} s in vain: {what}")
+        time.sleep(0.05)
+
+
+def sign_in(base_url: str, private_key: str | None = None) -> tuple[JSON, Api]:
+    """Sign in with Ethereum; return what the platform said and the API under the token. A fresh wallet by default."""
+    account = Account.from_key(private_key) if private_key else Account.create()
+    anybody = Api(base_url)
+    nonce = anybody.send("POST", "/v1/auth/nonce")
+    now = datetime.now(UTC).replace(microsecond=0)
+    domain = nonce["domain"]
+    message = (
+        f"{domain} wants you to sign in with your Ethereum account:\n{account.address}\n\n"
+        "Order coffee with Cortado.\n\n"
+        f"URI: http://{domain}\nVersion: 1\nChain ID: {nonce['chain_ids'][0]}\nNonce: {nonce['nonce']}\n"
+        f"Issued At: {_zulu(now)}\nExpiration Time: {_zulu(now + timedelta(minutes=5))}"
+    )
+    signature = "0x" + bytes(account.sign_message(encode_defunct(text=message)).signature).hex()
+    said = anybody.send("POST", "/v1/auth/siwe", {"message": message, "signature": signature})
+    return said, Api(base_url, token=said["token"])
+
+
+def _zulu(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+class Customer:
+    """Somebody who wants coffee."""
+
+    def __init__(self, base_url: str, private_key: str | None = None) -> None:
+        said, self.api = sign_in(base_url, private_key)
+        self.user_id: str = said["user_id"]
+
+    def shops_near(self, latitude: float, longitude: float, *, radius_m: int = 3000) -> list[JSON]:
+        """Return the nearest open shops."""
+        found: list[JSON] = self.api.get(
+            "/v1/shops/nearby", lat=latitude, lon=longitude, radius_m=radius_m, open_now="true"
+        )["shops"]
+        return found
+
+    def menu(self, shop_id: str) -> JSON:
+        """Return a shop's menu."""
+        return self.api.get(f"/v1/shops/{shop_id}/menu")
+
+    def order(self, shop_id: str, lines: list[JSON], *, key: str | None = None, note: str = "") -> JSON:
+        """Place an order and return it."""
+        return self.api.send("POST", "/v1/orders", {"shop_id": shop_id, "lines": lines, "note": note}, key=key)
+
+    def request_payment(self, order_id: str, asset: str) -> JSON:
+        """Return a payment with an address of its own."""
+        return self.api.send("POST", f"/v1/orders/{order_id}/payments", {"asset": asset})
+
+    def state(self, order_id: str) -> JSON:
+        """Return the order as it is now."""
+        return self.api.get(f"/v1/orders/{order_id}")
+
+    def payment(self, payment_id: str) -> JSON:
+        """Return the payment as it is now."""
+        return self.api.get(f"/v1/payments/{payment_id}")
+
+    def wait_for(self, order_id: str, status: str, *, deadline_s: float = 60.0) -> JSON:
+        """Return the order once it has this status."""
+
+        def arrived() -> JSON | None:
+            order = self.state(order_id)
+            return order if order["status"] == status else None
+
+        return until(f"order {order_id} to be {status}", arrived, deadline_s=deadline_s)
+
+    def claim(self, order_id: str, *, deadline_s: float = 60.0) -> JSON:
+        """Return the claim with its code, once it was issued."""
+
+        def issued() -> JSON | None:
+            try:
+                return self.api.get(f"/v1/orders/{order_id}/claim")
+            except StepFailed as not_yet:
+                if "answered 404" in str(not_yet):
+                    return None
+                raise
+
+        return until(f"the claim of {order_id}", issued, deadline_s=deadline_s)
+
+
+class Barista:
+    """Somebody who makes coffee, with a staff key of one shop."""
+
+    def __init__(self, base_url: str, shop_id: str, key: str) -> None:
+        self.api = Api(base_url, token=key)
+        self.shop_id = shop_id
+
+    @classmethod
+    def hired(cls, base_url: str, owner: Api, shop_id: str) -> Barista:
+        """Return a barista with a fresh key that the owner made for this shop."""
+        made = owner.send("POST", "/v1/api-keys", {"role": "barista", "shop_id": shop_id, "label": "counter"})
+        return cls(base_url, shop_id, made["key"])
+
+    def queue(self) -> list[JSON]:
+        """Return what is to be made and handed out."""
+        orders: list[JSON] = self.api.get(f"/v1/shops/{self.shop_id}/queue")["orders"]
+        return orders
+
+    def prepare(self, order_id: str) -> JSON:
+        """Begin to make an order."""
+        return self.api.send("POST", f"/v1/orders/{order_id}/prepare")
+
+    def ready(self, order_id: str) -> JSON:
+        """Put it on the counter."""
+        return self.api.send("POST", f"/v1/orders/{order_id}/ready")
+
+    def redeem(self, code: str, *, attempt_id: str | None = None) -> JSON:
+        """Hand over against a code."""
+        body = {"code": code, "attempt_id": attempt_id or uuid.uuid4().hex}
+        return self.api.send("POST", f"/v1/shops/{self.shop_id}/claims/redeem", body)
