@@ -1,0 +1,136 @@
+"""generate_payment_address: an address of its own for an order's payment, with a locked, signed quote."""
+
+from typing import Final
+
+from shared.kernel.decision import By, Guard, Stored
+from shared.kernel.errors import Conflict, NotFound, Transient
+from shared.kernel.ids import OrderId, PaymentId
+from shared.kernel.money import Asset, Money
+from shared.kernel.reply import Reply
+from shared.payments.facts import PaymentRequested
+from shared.payments.get_payment import shown
+from shared.payments.model import Payment, PaymentView, RequestPayment
+from shared.payments.ports import AssetNotOffered, PayableChain, PayableOrder, Requesting
+from shared.payments.quote import signed_quote
+
+TRIES: Final = 3
+
+
+class NotPayable(Conflict):
+    """The order is paid, called off or expired, or its time to pay is over."""
+
+    type = "order-not-payable"
+    title = "The order can't be paid any more"
+
+
+class PaymentActive(Conflict):
+    """The order is being paid in another asset."""
+
+    type = "payment-active"
+    title = "The order has another payment under way"
+
+
+class NotWatched(Transient):
+    """No block of the chain was read yet, so a payment could be missed."""
+
+    type = "chain-not-watched"
+    title = "The chain is not watched yet"
+
+
+async def generate_payment_address(
+    order_id: OrderId, command: RequestPayment, *, by: By, using: Requesting
+) -> Reply[PaymentView]:
+    """Return 201 with the new payment, or 200 with the one that is under way in this very asset.
+
+    Raises NotFound, NotPayable, PaymentActive, AssetNotOffered, NoFreshPrice, AssetDepegged, NotWatched,
+    AlreadyAnswered, KeyReused, Transient.
+    """
+    for _ in range(TRIES):
+        order = await using.orders.payable(order_id)
+        if order is None or order.customer_id != by.actor:
+            raise NotFound("There is no such order.")
+        chain = _chain(command, order, using.chains)
+        active = await using.store.active_of(order_id)
+        if active is not None:
+            await using.store.must_be_new(by)
+            return _under_way(active, command.asset, chain)
+        _must_be_payable(order)
+        stored = await _request(order, command.asset, chain, by=by, using=using)
+        if stored is not None:
+            return created(stored)
+    raise Transient("The order is changing. Repeat with the same Idempotency-Key.")
+
+
+async def _request(
+    order: PayableOrder, asset: Asset, chain: PayableChain, *, by: By, using: Requesting
+) -> Stored[Payment] | None:
+    """Append the payment; None when the order moved meanwhile. An index taken in vain stays unused for ever."""
+    if not await using.store.watched(chain.name):
+        raise NotWatched("Try again in a few seconds.", retry_after_s=5)
+    locked = await using.quotes.lock(order.total, asset)
+    account = order.payout[chain.family]
+    account_key = using.account_keys.open(order.shop_id, chain.family, account)
+    index = await using.store.next_index(account, chain.family)
+    receive = chain.addresses.receive(account_key, index)
+    payment_id, now = PaymentId.new(), using.clock.now()
+    quote = signed_quote(
+        payment_id,
+        locked,
+        price=order.total,
+        chain=chain,
+        address=receive.address,
+        expires_at=order.pay_by,
+        signer=using.signer,
+    )
+    requested = PaymentRequested(
+        payment_id=payment_id,
+        order_id=order.order_id,
+        shop_id=order.shop_id,
+        merchant_id=order.merchant_id,
+        customer_id=order.customer_id,
+        chain=chain.name,
+        asset=asset,
+        address=receive.address,
+        watch_key=receive.key,
+        derivation_index=index,
+        due=Money(asset=asset, units=locked.amount.units),
+        quote=quote,
+        confirmations=max(chain.confirmations, order.confirmations.get(asset, 0)),
+        requested_at=now,
+        expires_at=order.pay_by,
+    )
+    guard = Guard("orders", order.order_id, order.version)
+    return await using.store.request(requested, guard=guard, by=by, now=now, reply=created)
+
+
+def _chain(command: RequestPayment, order: PayableOrder, chains: tuple[PayableChain, ...]) -> PayableChain:
+    """Return the chain to pay on: the one that was named, else the first that has the asset."""
+    if command.asset not in order.accepts:
+        raise AssetNotOffered(f"The shop takes {', '.join(order.accepts)}.", accepts=list(order.accepts))
+    for chain in chains:
+        if command.asset in chain.contracts and command.chain in (None, chain.name) and chain.family in order.payout:
+            return chain
+    having = [chain.name for chain in chains if command.asset in chain.contracts]
+    raise AssetNotOffered(f"{command.asset} can be paid on: {', '.join(having) or 'no chain'}.", chains=having)
+
+
+def _must_be_payable(order: PayableOrder) -> None:
+    if not order.pending:
+        raise NotPayable("It is paid already, called off or expired; see get_order.")
+    if not order.in_time:
+        raise NotPayable("Its time to pay is over. Order again.")
+
+
+def _under_way(active: Stored[Payment], asset: Asset, chain: PayableChain) -> Reply[PaymentView]:
+    payment = active.state
+    if (payment.asset, payment.chain) != (asset, chain.name):
+        raise PaymentActive(
+            f"It is to be paid in {payment.asset} on {payment.chain}; pay that, or cancel and order again.",
+            payment_id=payment.payment_id,
+        )
+    return shown(active)
+
+
+def created(stored: Stored[Payment]) -> Reply[PaymentView]:
+    """Return the answer to a new payment."""
+    return shown(stored, status=201, location=f"/v1/payments/{stored.state.payment_id}")

@@ -1,0 +1,252 @@
+"""What payments need from outside: their own store, and what they read of orders, shops, prices and chains."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from shared.kernel.clock import Clock
+from shared.kernel.decision import By, Guard, Stored
+from shared.kernel.errors import Invalid
+from shared.kernel.facts import Fact
+from shared.kernel.ids import MerchantId, OrderId, ShopId, UserId
+from shared.kernel.money import Asset, Fiat, Money
+from shared.kernel.reply import Reply
+from shared.kernel.store import Store
+from shared.payments.chain import Addresses, BlockRef, Outpoint, Watch
+from shared.payments.facts import FeedPrice, PaymentRequested
+from shared.payments.model import Payment, PaymentView
+from shared.payments.observation import Observation
+from shared.shops.facts import PayoutAccount
+
+
+class AssetNotOffered(Invalid):
+    """The asset can't be paid with: not here, or not at this shop."""
+
+    type = "asset-not-offered"
+    title = "This asset is not accepted here"
+
+
+@dataclass(frozen=True, slots=True)
+class PayableOrder:
+    """What a payment must know of its order and of the shop.
+
+    `in_time`: `pay_by` is not over by the database's clock.
+    """
+
+    order_id: OrderId
+    shop_id: ShopId
+    merchant_id: MerchantId
+    customer_id: UserId
+    pending: bool
+    in_time: bool
+    total: Fiat
+    pay_by: datetime
+    version: int
+    accepts: tuple[Asset, ...]
+    payout: Mapping[str, PayoutAccount]
+    confirmations: Mapping[Asset, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PayableChain:
+    """A chain that can be paid on. `contracts` has the token contract of each asset, None for the chain's own coin."""
+
+    name: str
+    family: str
+    """Chains of one family derive from one account key: `bitcoin`, `evm`."""
+    contracts: Mapping[Asset, str | None]
+    confirmations: int
+    addresses: Addresses
+    chain_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LockedQuote:
+    """A price in coins, rounded up, with what each feed said."""
+
+    amount: Money
+    rate: str
+    """Fiat per whole coin, a decimal."""
+    feeds: tuple[FeedPrice, ...]
+    locked_at: datetime
+
+
+class Quotes(Protocol):
+    """Turns fiat into coins at the present rate."""
+
+    async def lock(self, fiat: Fiat, asset: Asset) -> LockedQuote:
+        """Return the amount in base units, rounded up. Raises NoFreshPrice, AssetDepegged."""
+        ...
+
+
+class QuoteSigner(Protocol):
+    """Signs what customers are told to pay."""
+
+    @property
+    def public_key(self) -> str:
+        """Return the Ed25519 public key in base64."""
+        ...
+
+    def sign(self, message: bytes) -> str:
+        """Return the signature in base64."""
+        ...
+
+
+class Orders(Protocol):
+    """Reads orders with their shops, from the primary."""
+
+    async def payable(self, order_id: OrderId) -> PayableOrder | None:
+        """Return what a payment must know, or None when there is no such order."""
+        ...
+
+
+class AccountKeys(Protocol):
+    """Opens the sealed account keys of shops. Public keys: nothing here can spend."""
+
+    def open(self, shop_id: ShopId, family: str, account: PayoutAccount) -> str:
+        """Return the account's extended public key."""
+        ...
+
+
+class PaymentStore(Store[Payment], Protocol):
+    """The payments' own store."""
+
+    async def active_of(self, order_id: OrderId) -> Stored[Payment] | None:
+        """Return the order's payment that is not expired, or None."""
+        ...
+
+    async def must_be_new(self, by: By) -> None:
+        """Raise AlreadyAnswered or KeyReused when the Idempotency-Key of `by` was used before."""
+        ...
+
+    async def watched(self, chain: str) -> bool:
+        """Return whether the chain has a cursor: from its block on nothing is missed."""
+        ...
+
+    async def next_index(self, account: PayoutAccount, family: str) -> int:
+        """Return an index below the account key that was never handed out; committed at once, gaps are harmless."""
+        ...
+
+    async def request(
+        self,
+        requested: PaymentRequested,
+        *,
+        guard: Guard,
+        by: By,
+        now: datetime,
+        reply: Callable[[Stored[Payment]], Reply[PaymentView]],
+    ) -> Stored[Payment] | None:
+        """Append a new payment and watch its address in the same commit.
+
+        Returns None when the order has an active payment already, or moved on. Raises AlreadyAnswered, KeyReused,
+        and Moved when the order is no longer as it was loaded or `pay_by` is over.
+        """
+        ...
+
+    async def confirm(
+        self, chain: str, rule: Callable[[Payment, int, int], Sequence[Fact]], *, by: By, now: datetime
+    ) -> int:
+        """Decide about every payment that the chain's present cursor can change; return how many did.
+
+        `rule` takes the payment, the cursor's height and the final height. Raises AlreadyTaken.
+        """
+        ...
+
+    async def expire(self, rule: Callable[[Payment, datetime], Sequence[Fact]], *, by: By, now: datetime) -> int:
+        """Decide about payments past their deadline on chains proven to be read beyond it; return how many did.
+
+        `rule` takes the payment and the moment up to which chain and mempool were read.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last block that was scanned."""
+
+    block: BlockRef
+    final_height: int
+    caught_up_at: datetime
+    """Up to when (database clock) everything on the chain was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One pass of a watcher under a lease of its own. `began` is the database's clock before the node was asked."""
+
+    chain: str
+    owner: str
+    generation: int
+    epoch: int
+    began: datetime
+    cursor: Cursor | None
+    """None before the chain's first block was scanned."""
+
+
+class Cursors(Protocol):
+    """How far each chain was read. Every write is refused (Fenced) under another epoch than the turn's."""
+
+    async def take(self, chain: str, owner: str) -> Turn | None:
+        """Return a turn, or None while another watcher has the lease."""
+        ...
+
+    async def release(self, turn: Turn) -> None:
+        """Let the next watcher in at once."""
+        ...
+
+    async def branch(self, turn: Turn, *, below: int, limit: int) -> Sequence[BlockRef]:
+        """Return scanned blocks at `below` and lower, highest first: none lies under the last final block."""
+        ...
+
+    async def record(
+        self,
+        turn: Turn,
+        observed: Observation,
+        rule: Callable[[Payment, Observation], Sequence[Fact]],
+        *,
+        final_height: int | None,
+        by: By,
+    ) -> Cursor | None:
+        """Write an observation: cursor, facts of every payment it touches, coins to watch; all of it or nothing.
+
+        `final_height` is None for an observation without blocks. Returns the new cursor. Raises Fenced.
+        """
+        ...
+
+    async def caught_up(self, turn: Turn, *, mempool: bool) -> None:
+        """Note that the chain (and its mempool) was read up to when the turn began. Raises Fenced."""
+        ...
+
+
+class Receivers(Protocol):
+    """What is watched on one chain: a cache over Postgres, which is the truth."""
+
+    async def refresh(self, chain: str) -> Watch:
+        """Return the watch set with every receiver committed so far."""
+        ...
+
+    async def inputs(self, chain: str) -> Mapping[Outpoint, frozenset[str]]:
+        """Return the coins that sighted transactions spend, each with the transactions that were seen to."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """Everything the operations of this service are given."""
+
+    store: PaymentStore
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Requesting:
+    """What requesting a payment is given besides."""
+
+    store: PaymentStore
+    orders: Orders
+    quotes: Quotes
+    signer: QuoteSigner
+    account_keys: AccountKeys
+    chains: tuple[PayableChain, ...]
+    clock: Clock
