@@ -157,16 +157,13 @@ def _run(argv: list[str], env: dict[str, str], cwd: Path | None = None) -> str:
 
 
 def _password(folder: Path) -> str:
-    """Write the node's configuration once, and return the RPC password in it."""
+    """Write the node's configuration, and return the RPC password in it: a new one on the first start."""
     path = folder / "bitcoin.conf"
-    if not path.exists():
-        password = secrets.token_hex(16)
-        path.touch(mode=0o600)
-        path.write_text(_configuration(password))
-    found = re.search(r"^rpcpassword=(\w+)$", path.read_text(), re.MULTILINE)
-    if not found:
-        raise ComponentFailed(f"bitcoin: {path} has no rpcpassword: remove it and start again")
-    return found[1]
+    path.touch(mode=0o600)
+    kept = re.search(r"^rpcpassword=(\w+)$", path.read_text(), re.MULTILINE)
+    password = kept[1] if kept else secrets.token_hex(16)
+    path.write_text(_configuration(password))
+    return password
 
 
 def _configuration(password: str) -> str:

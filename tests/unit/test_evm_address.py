@@ -55,6 +55,9 @@ def test_anything_else_is_refused(text: str) -> None:
 
 
 def test_bitcoin_account_key_is_refused() -> None:
-    key = "zpub6rFR7y4Q2AijBEqTUquhVz398htDFrtymD9xYYfG1m4wAcvPhXNfE3EfH1r1ADqtfSdVCToUG868RvUUkgDKf31mGDtKsAYz2oz2AGutZYs"
+    key = (
+        "zpub6rFR7y4Q2AijBEqTUquhVz398htDFrtymD9xYYfG1m4wAcvPhXNfE3EfH1r1ADqtfSdVCToUG868RvUUkgDKf"
+        "31mGDtKsAYz2oz2AGutZYs"
+    )
     with pytest.raises(Invalid, match="xpub"):
         EvmAddresses().receive(key, 0)
