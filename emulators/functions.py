@@ -1,113 +1,105 @@
-"""`python -m emulators.functions --role http|events --port N`: functions held together in one ASGI process.
+"""`python -m emulators.functions --role http|events --port N`: functions held together in one process.
 
-Each function is the framework's own application, built as its image would build it; this only finds the one that a
-request means. Role `http`: the operations clients call, found by method and path. Role `events`: event, scheduled and
-work functions, each at `/<operation>`; a process of its own, so that a watcher never stalls an order.
+Each function is the application that its image serves; this only finds the one that a request means. Role `http`: the
+operations clients call, found by method and path as the load balancer's URL map finds them. Role `events`: event,
+scheduled and work functions, each at `/<operation>`; a process of its own, so that a watcher never stalls an order.
+`--elsewhere` names the ports of functions that have a process each (`make run ISOLATED=1`): calls are passed on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
 
+import httpx
 import uvicorn
-from functions_framework.aio import create_asgi_app
+from starlette.requests import Request
 
 from emulators.component import HOST
+from shared.edge.answer import Answer, Receive, Scope, Send
+from shared.edge.serve import KEEP_ALIVE_S, Front, FunctionApp, problem_answer
+from shared.kernel.errors import Transient
 from triggers.registry import Entry, Registry, load
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Find = Callable[[str, str], FunctionApp | None]
+_PER_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"host"})
+_TIMEOUT_S = 310.0  # longer than the longest that a scheduled function may work
 
 
-class Application(Protocol):
-    """An ASGI application."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
-
-
-def application(entry: Entry) -> Application:
-    """Return the function as its image would serve it. Every argument is given: the framework's names are global."""
-    app: Application = create_asgi_app(entry.target, str(entry.source), "http")  # type: ignore[no-untyped-call]  # the framework has no types
-    return app
-
-
-class Router:
-    """The functions of one role behind one port."""
-
-    def __init__(self, registry: Registry, entries: Iterable[Entry]) -> None:
-        self._registry = registry
-        self._apps = {entry.operation: application(entry) for entry in entries}
+class _Named(FunctionApp):
+    """A function behind a path of its own, called as if it had the whole address: in the cloud it has."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await _lifespan(receive, send)
-        operation, scope = self.find(scope)
-        app = self._apps.get(operation)
-        if app is None:
-            return await self._nothing_there(scope, send)
-        return await app(scope, receive, send)
-
-    def find(self, scope: Scope) -> tuple[str, Scope]:
-        """Return which operation a request means ("" for none) and the scope to hand it."""
-        raise NotImplementedError
-
-    async def _nothing_there(self, scope: Scope, send: Send) -> None:
-        status, headers = 404, []
-        if scope["path"] in ("/livez", "/readyz"):
-            status = 200
-        elif allowed := self._registry.allowed(scope["path"]):
-            status, headers = 405, [(b"allow", ", ".join(allowed).encode())]
-        await _answer(send, status, headers)
+        await super().__call__({**scope, "path": "/", "raw_path": b"/"}, receive, send)
 
 
-class HttpRouter(Router):
-    """Operations by method and path template, as the load balancer's URL map does it."""
+class _Elsewhere(FunctionApp):
+    """A function in a process of its own: nothing is loaded here, calls are passed on as they are."""
 
-    def find(self, scope: Scope) -> tuple[str, Scope]:
-        match = self._registry.match(scope["method"], scope["path"])
-        return (match.entry.operation if match else ""), scope
+    def __init__(self, entry: Entry, port: int, client: httpx.AsyncClient) -> None:
+        self.target = entry.operation
+        self.operation = None
+        self._whole_path = entry.kind == "http"
+        self._base = f"http://{HOST}:{port}"
+        self._client = client
 
-
-class EventRouter(Router):
-    """Operations by name: `/<operation>`, handed on as a call of the function's root."""
-
-    def find(self, scope: Scope) -> tuple[str, Scope]:
-        operation, _, rest = scope["path"][1:].partition("/")
-        if operation not in self._apps:
-            return "", scope
-        path = f"/{rest}"
-        return operation, {**scope, "path": path, "raw_path": path.encode()}
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
-
-
-async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-    titles = {200: "OK", 404: "Nothing is found at this path.", 405: "This path does not take this method."}
-    body = {"status": "ok"} if status == 200 else {"type": "about:blank", "status": status, "title": titles[status]}
-    payload = json.dumps(body).encode()
-    kind = b"application/json" if status == 200 else b"application/problem+json"
-    headers = [*headers, (b"content-type", kind), (b"content-length", str(len(payload)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": payload})
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        path = scope["raw_path"].decode("ascii") if self._whole_path else "/"
+        query = scope["query_string"].decode("ascii")
+        try:
+            reply = await self._client.request(
+                request.method,
+                f"{self._base}{path}{'?' if query else ''}{query}",
+                headers=[pair for pair in scope["headers"] if pair[0] not in _PER_HOP],
+                content=request.stream(),
+            )
+        except httpx.HTTPError:
+            answer = problem_answer(Transient(f"The process of {self.target} does not answer."), "none")
+        else:
+            kept = [(name.lower(), value) for name, value in reply.headers.raw if name.lower() not in _PER_HOP]
+            answer = Answer(reply.status_code, kept, reply.content)
+        await answer(scope, receive, send)
 
 
-def router(role: str) -> Router:
-    """Return the functions of a role."""
-    registry = load()
+def entries_of(registry: Registry, role: str) -> tuple[Entry, ...]:
+    """Return the operations of a role."""
     if role == "http":
-        return HttpRouter(registry, registry.http())
-    return EventRouter(registry, (*registry.events(), *registry.schedules(), *registry.works()))
+        return registry.http()
+    return (*registry.events(), *registry.schedules(), *registry.works())
+
+
+def front(role: str, elsewhere: Mapping[str, int]) -> Front:
+    """Return the functions of a role as one application; `elsewhere` has the ports of those with their own process."""
+    registry = load()
+    entries = entries_of(registry, role)
+    apps = _passed_on(entries, elsewhere) if elsewhere else _loaded(entries, role)
+    ready = next(iter(apps.values())).ready if apps and not elsewhere else None
+    public_url = os.environ.get("PUBLIC_URL", "")
+    if role == "http":
+        return Front(_by_route(registry, apps), allowed=registry.allowed, ready=ready, public_url=public_url)
+    return Front(lambda _, path: apps.get(path[1:]), ready=ready, public_url=public_url)
+
+
+def _loaded(entries: tuple[Entry, ...], role: str) -> dict[str, FunctionApp]:
+    kind = FunctionApp if role == "http" else _Named
+    return {entry.operation: kind(entry.target, entry.source) for entry in entries}
+
+
+def _passed_on(entries: tuple[Entry, ...], elsewhere: Mapping[str, int]) -> dict[str, FunctionApp]:
+    client = httpx.AsyncClient(timeout=_TIMEOUT_S, limits=httpx.Limits(max_connections=None))
+    return {entry.operation: _Elsewhere(entry, elsewhere[entry.operation], client) for entry in entries}
+
+
+def _by_route(registry: Registry, apps: Mapping[str, FunctionApp]) -> Find:
+    def find(method: str, path: str) -> FunctionApp | None:
+        match = registry.match(method, path)
+        return apps[match.entry.operation] if match else None
+
+    return find
 
 
 def main(arguments: list[str]) -> int:
@@ -115,9 +107,23 @@ def main(arguments: list[str]) -> int:
     options = argparse.ArgumentParser(prog="emulators.functions", description="Functions in one process")
     options.add_argument("--role", choices=("http", "events"), required=True)
     options.add_argument("--port", type=int, required=True)
+    options.add_argument("--elsewhere", type=json.loads, default={}, help="ports by operation, JSON")
     given = options.parse_args(arguments)
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        from shared.edge.tracing import start
+
+        start(os.environ.get("CORTADO_REGION", "local"))
     uvicorn.run(
-        router(given.role), host=HOST, port=given.port, access_log=False, log_level="warning", timeout_keep_alive=75
+        front(given.role, given.elsewhere),
+        host=HOST,
+        port=given.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
     return 0
 

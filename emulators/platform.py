@@ -11,11 +11,12 @@ from pathlib import Path
 
 from emulators.component import HOST, ComponentFailed, Running, free_port
 from emulators.keys import keys, write_private
-from emulators.programs import Program, Supervisor, process_of, programs
+from emulators.programs import Program, Supervisor, isolated_programs, process_of, programs
 from emulators.stack import Stack
 
 ENV_FILE = "env.json"
 REGION = "local"
+_STARTED_AT_ONCE = 4  # functions; each is a second of computing to import
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Platform:
     say: Callable[[str], None]
     http_port: int = field(default_factory=free_port)
     events_port: int = field(default_factory=free_port)
+    isolated: bool = False
     supervisor: Supervisor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,21 +87,23 @@ class Platform:
         """Start everything and return when it serves. Raises ComponentFailed."""
         self.stack.start_all(self._engine_is_up)
         env = self.env
-        started = [process_of(one, self.workdir, env) for one in self.programs()]
-        functions = [process for process in started if process.name in ("http", "events")]
-        with ThreadPoolExecutor(len(functions)) as pool:  # they connect at their first call: the steps may go on
-            starting = [pool.submit(self.supervisor.keep, process) for process in functions]
+        started = [(one, process_of(one, self.workdir, env)) for one in self._programs()]
+        with ThreadPoolExecutor(_STARTED_AT_ONCE) as pool:  # functions connect at their first call: steps may go on
+            functions = [pool.submit(self.supervisor.keep, process) for one, process in started if one.port]
             for step in steps:
                 self._prepare(step, env)
-            for one in starting:
-                one.result()
-        for process in started:
-            if process not in functions:
-                self.supervisor.keep(process)
+            for starting in functions:
+                starting.result()
+        self.say(f"{'functions':11} {len(functions)} processes on {self.http_port} and {self.events_port}")
+        workers = [process for one, process in started if not one.port]
+        for process in workers:
+            self.supervisor.keep(process)
+        self.say(f"{'workers':11} {', '.join(process.name for process in workers)}")
         write_private(self.workdir / ENV_FILE, json.dumps({**env, "CORTADO_RUN_PID": str(os.getpid())}, indent=1))
 
-    def programs(self) -> list[Program]:
-        return programs(http_port=self.http_port, events_port=self.events_port)
+    def _programs(self) -> list[Program]:
+        laid_out = isolated_programs if self.isolated else programs
+        return laid_out(http_port=self.http_port, events_port=self.events_port)
 
     def _engine_is_up(self, engine: Running) -> None:
         self.say(f"{engine.name:11} {engine.about}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
@@ -9,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emulators.component import ROOT, Process, http_answers, last_line, shown
+from emulators.component import HOST, ROOT, Process, free_port, http_answers, last_line, shown
 from emulators.keys import SIGNING
 
 _LOOK_EVERY_S = 0.2
@@ -24,24 +25,48 @@ class Program:
     name: str
     module: str
     arguments: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
     signs: bool = False  # calls functions, so it is given the key that service tokens are signed with
     port: int | None = None  # what it serves HTTP on
 
     def ready(self) -> bool:
         """Tell whether it serves; a program without a port is ready once it runs."""
-        return self.port is None or http_answers(f"http://127.0.0.1:{self.port}/livez")
+        return self.port is None or http_answers(f"http://{HOST}:{self.port}/livez")
+
+
+_FUNCTIONS = "emulators.functions"
+WORKERS = (
+    Program("relay", "triggers.relay", signs=True),
+    Program("dispatcher", "triggers.dispatcher", signs=True),
+    Program("ticker", "triggers.ticker", signs=True),
+)
 
 
 def programs(*, http_port: int, events_port: int) -> list[Program]:
-    """Return the programs of a platform whose functions listen on these ports."""
-    functions = "emulators.functions"
+    """Return the programs of a platform whose functions listen on these ports, two processes for all of them."""
     return [
-        Program("http", functions, ("--role", "http", "--port", str(http_port)), port=http_port),
-        Program("events", functions, ("--role", "events", "--port", str(events_port)), port=events_port),
-        Program("relay", "triggers.relay", signs=True),
-        Program("dispatcher", "triggers.dispatcher", signs=True),
-        Program("ticker", "triggers.ticker", signs=True),
+        Program("http", _FUNCTIONS, ("--role", "http", "--port", str(http_port)), port=http_port),
+        Program("events", _FUNCTIONS, ("--role", "events", "--port", str(events_port)), port=events_port),
+        *WORKERS,
     ]
+
+
+def isolated_programs(*, http_port: int, events_port: int) -> list[Program]:
+    """Return the same with a process for every function, run as its image runs it, and two that find them."""
+    from emulators.functions import entries_of
+    from triggers.registry import load
+
+    found: list[Program] = []
+    for role, port in (("http", http_port), ("events", events_port)):
+        entries = entries_of(load(), role)
+        ports = {entry.operation: free_port() for entry in entries}
+        for entry in entries:
+            own = {"FUNCTION_TARGET": entry.target, "FUNCTION_SOURCE": str(entry.source), "HOST": HOST}
+            own["PORT"] = str(ports[entry.operation])
+            found.append(Program(entry.operation, "shared.edge.serve", env=own, port=ports[entry.operation]))
+        arguments = ("--role", role, "--port", str(port), "--elsewhere", json.dumps(ports))
+        found.append(Program(role, _FUNCTIONS, arguments, port=port))
+    return [*found, *WORKERS]
 
 
 @dataclass
@@ -111,7 +136,7 @@ def process_of(program: Program, workdir: Path, env: Mapping[str, str]) -> Proce
         [sys.executable, "-m", program.module, *program.arguments],
         workdir=workdir,
         ready=program.ready,
-        env={**env, "PYTHONUNBUFFERED": "1"},
+        env={**env, **program.env, "PYTHONUNBUFFERED": "1"},
         cwd=ROOT,
         grace_s=10,
         deadline_s=60,

@@ -16,7 +16,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -51,7 +52,9 @@ def _run(workdir: Path, given: argparse.Namespace, *, light: bool) -> int:
         signal.signal(number, lambda *_: stop.set())
     if given.fresh:
         _wipe(workdir)
-    platform = Platform(Stack(engines(light=light), workdir), _say(started), http_port=_http_port())
+    platform = Platform(
+        Stack(engines(light=light), workdir), _say(started), http_port=_http_port(), isolated=given.isolated
+    )
     try:
         platform.start(PREPARATIONS if given.no_seed else (*PREPARATIONS, *_seeds()))
         _welcome(platform, time.monotonic() - started)
@@ -60,6 +63,20 @@ def _run(workdir: Path, given: argparse.Namespace, *, light: bool) -> int:
     finally:
         platform.stop()
     return 0
+
+
+@contextmanager
+def temporary(workdir: Path) -> Iterator[dict[str, str]]:
+    """Run the platform of a profile for the length of a block; gives its variables. Raises ComponentFailed."""
+    with _OnlyOne(workdir):
+        platform = Platform(
+            Stack(engines(light=workdir.name == "light"), workdir), _say(time.monotonic()), http_port=free_port()
+        )
+        try:
+            platform.start((*PREPARATIONS, *_seeds()))
+            yield platform.env
+        finally:
+            platform.stop()
 
 
 def _seeds() -> tuple[Step, ...]:
