@@ -148,6 +148,7 @@ class Process:
     hint: str = ""
     _keeper: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     pid: int = field(default=0, init=False)
+    _changing: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
 
     @property
     def log(self) -> Path:
@@ -215,8 +216,17 @@ class Process:
 
     def restart(self) -> None:
         """Stop the server and start it again on the same port and data."""
-        self.stop()
-        self.start()
+        with self._changing:
+            self.stop()
+            self.start()
+
+    def spawn_if_ended(self) -> bool:
+        """Start the server again if it has ended and nobody is restarting it; tell whether that was so."""
+        with self._changing:
+            if self.exit_code() is None:
+                return False
+            self.spawn()
+            return True
 
     def _obituary(self, what: str) -> str:
         last = last_line(self.log)
@@ -256,10 +266,8 @@ class Running:
 
     def restart(self) -> None:
         """Stop the engine and start it again on the same ports and data."""
-        for process in reversed(self.processes):
-            process.stop()
         for process in self.processes:
-            process.start()
+            process.restart()
 
 
 def data_folder(workdir: Path, name: str) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -45,8 +47,12 @@ def topics(env: Mapping[str, str]) -> str:
     return f"{len(created)} topics created" if created else "all topics are there"
 
 
-PREPARATIONS = (Step("migrate", migrate), Step("topics", topics))
-"""What every platform needs. `make run` seeds demo data after these."""
+def steps(*, seeded: bool = True) -> tuple[Step, ...]:
+    """Return what is prepared at every start; last, demo data for an empty database: `emulators.seed.seed(env)`."""
+    needed = (Step("migrate", migrate), Step("topics", topics))
+    if not seeded or importlib.util.find_spec("emulators.seed") is None:
+        return needed
+    return (*needed, Step("seed", importlib.import_module("emulators.seed").seed))
 
 
 @dataclass
@@ -58,7 +64,9 @@ class Platform:
     http_port: int = field(default_factory=free_port)
     events_port: int = field(default_factory=free_port)
     isolated: bool = False
+    keep_engines: bool = True  # start an engine anew when it ends; tests that take one away do that themselves
     supervisor: Supervisor = field(init=False)
+    _laid_out: list[Program] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self.supervisor = Supervisor(self.say)
@@ -83,14 +91,15 @@ class Platform:
             "FUNCTION_URL_TEMPLATE": f"http://{HOST}:{self.events_port}/{{function}}",
         }
 
-    def start(self, steps: tuple[Step, ...] = PREPARATIONS) -> None:
+    def start(self, prepared: tuple[Step, ...]) -> None:
         """Start everything and return when it serves. Raises ComponentFailed."""
         self.stack.start_all(self._engine_is_up)
         env = self.env
-        started = [(one, process_of(one, self.workdir, env)) for one in self._programs()]
+        self._laid_out = self._programs()
+        started = [(one, process_of(one, self.workdir, env)) for one in self._laid_out]
         with ThreadPoolExecutor(_STARTED_AT_ONCE) as pool:  # functions connect at their first call: steps may go on
             functions = [pool.submit(self.supervisor.keep, process) for one, process in started if one.port]
-            for step in steps:
+            for step in prepared:
                 self._prepare(step, env)
             for starting in functions:
                 starting.result()
@@ -101,13 +110,17 @@ class Platform:
         self.say(f"{'workers':11} {', '.join(process.name for process in workers)}")
         write_private(self.workdir / ENV_FILE, json.dumps({**env, "CORTADO_RUN_PID": str(os.getpid())}, indent=1))
 
+    def reload(self) -> None:
+        """Start every program anew; engines and data stay."""
+        self.supervisor.renew(program.name for program in self._laid_out)
+
     def _programs(self) -> list[Program]:
         laid_out = isolated_programs if self.isolated else programs
         return laid_out(http_port=self.http_port, events_port=self.events_port)
 
     def _engine_is_up(self, engine: Running) -> None:
         self.say(f"{engine.name:11} {engine.about}")
-        for process in engine.processes:
+        for process in engine.processes if self.keep_engines else ():
             self.supervisor.watch(process)
 
     def _prepare(self, step: Step, env: Mapping[str, str]) -> None:
@@ -118,10 +131,10 @@ class Platform:
         except Exception as failure:
             raise ComponentFailed(f"{step.name} failed: {type(failure).__name__}: {failure}") from failure
 
-    def stop(self) -> None:
-        """Stop programs, then engines. Data stays."""
-        self.supervisor.stop()
-        self.stack.stop()
+    def stop(self, grace_s: float | None = None) -> None:
+        """Stop programs, then engines. Data stays, except that of engines in memory."""
+        self.supervisor.stop(grace_s)
+        self.stack.stop(grace_s)
         (self.workdir / ENV_FILE).unlink(missing_ok=True)
 
 

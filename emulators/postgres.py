@@ -86,7 +86,7 @@ class Postgres:
             memory = Path("/dev/shm")
             base = memory if memory.is_dir() else data_folder(workdir, self.name)
             _remove_abandoned(base)
-            folder = base / f"cortado-{os.getpid()}"
+            folder = base / f"cortado-{os.getpid()}-{secrets.token_hex(3)}"
             folder.mkdir(parents=True, exist_ok=True)
         else:
             folder = data_folder(workdir, self.name)
@@ -107,7 +107,7 @@ def version(programs: Path) -> str:
 def _remove_abandoned(base: Path) -> None:
     """Delete the data of test sessions that were killed: it would fill the memory."""
     for folder in base.glob("cortado-*"):
-        owner = folder.name.removeprefix("cortado-")
+        owner = folder.name.split("-")[1]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists():
             shutil.rmtree(folder)
 

@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,13 +102,18 @@ class Supervisor:
         """Return the present process ids by name; they change when a process is started anew."""
         return {name: kept.process.pid for name, kept in list(self._kept.items())}
 
-    def stop(self) -> None:
+    def renew(self, names: Iterable[str]) -> None:
+        """Stop these processes; the watch starts them anew, with the code that lies on the disk now."""
+        for name in names:
+            self._kept[name].process.stop()
+
+    def stop(self, grace_s: float | None = None) -> None:
         """Stop everything, the last started first."""
         self._stopping.set()
         if self._watch is not None:
             self._watch.join()
         for kept in reversed(list(self._kept.values())):
-            kept.process.stop()
+            kept.process.stop(grace_s)
 
     def _look(self) -> None:
         while not self._stopping.wait(_LOOK_EVERY_S):
@@ -122,9 +127,8 @@ class Supervisor:
         pause_s = min(0.1 * 2**kept.failures, _LONGEST_PAUSE_S) if kept.failures else 0.0
         why = last_line(kept.process.log)
         self.say(f"{name} ended with code {code}, starting it again ({shown(kept.process.log)}: {why})")
-        if not self._stopping.wait(pause_s):
+        if not self._stopping.wait(pause_s) and kept.process.spawn_if_ended():
             kept.started_at = time.monotonic()
-            kept.process.spawn()
 
 
 def process_of(program: Program, workdir: Path, env: Mapping[str, str]) -> Process:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import importlib
-import importlib.util
 import os
 import shutil
 import signal
@@ -23,7 +21,7 @@ from typing import TextIO
 
 from emulators import postgres
 from emulators.component import LOCAL, ComponentFailed, free_port, port_taken, shown
-from emulators.platform import PREPARATIONS, Platform, Step
+from emulators.platform import Platform, steps
 from emulators.stack import Stack, engines
 
 USUAL_PORT = 8080
@@ -56,8 +54,9 @@ def _run(workdir: Path, given: argparse.Namespace, *, light: bool) -> int:
         Stack(engines(light=light), workdir), _say(started), http_port=_http_port(), isolated=given.isolated
     )
     try:
-        platform.start(PREPARATIONS if given.no_seed else (*PREPARATIONS, *_seeds()))
+        platform.start(steps(seeded=not given.no_seed))
         _welcome(platform, time.monotonic() - started)
+        signal.signal(signal.SIGHUP, lambda *_: platform.reload())  # what `make reload` sends
         stop.wait()
         print("run: stopping …", flush=True)
     finally:
@@ -73,17 +72,10 @@ def temporary(workdir: Path) -> Iterator[dict[str, str]]:
             Stack(engines(light=workdir.name == "light"), workdir), _say(time.monotonic()), http_port=free_port()
         )
         try:
-            platform.start((*PREPARATIONS, *_seeds()))
+            platform.start(steps())
             yield platform.env
         finally:
             platform.stop()
-
-
-def _seeds() -> tuple[Step, ...]:
-    """Return the step that fills an empty platform with demo data: `emulators.seed.seed(env)`."""
-    if importlib.util.find_spec("emulators.seed") is None:
-        return ()
-    return (Step("seed", importlib.import_module("emulators.seed").seed),)
 
 
 def _say(started: float) -> Callable[[str], None]:

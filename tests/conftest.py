@@ -15,6 +15,7 @@ import pytest
 
 from emulators.component import Running
 from emulators.feeds import Control
+from emulators.platform import Platform, steps
 from emulators.postgres import create_database, drop_database
 from emulators.stack import Stack, engines
 from emulators.valkey import DATABASES
@@ -103,6 +104,27 @@ def database(postgres: Running, database_template: str) -> Iterator[str]:
     name = f"t_{next(_numbers)}"
     yield create_database(server, name, template=database_template)
     drop_database(server, name)
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The whole platform on engines of its own: functions, relay, dispatcher, ticker, demo data. For journeys.
+
+    What it says lies in `said.log` beside the logs of engines and programs.
+    """
+    workdir = tmp_path_factory.mktemp("platform")
+    light = os.environ.get("PROFILE") == "light"
+    with (workdir / "said.log").open("w", buffering=1) as said:
+        platform = Platform(
+            Stack(engines(light=light, in_memory=True), workdir),
+            lambda line: print(line, file=said),
+            keep_engines=False,
+        )
+        try:
+            platform.start(steps())
+            yield platform
+        finally:
+            platform.stop(grace_s=0)
 
 
 @pytest.fixture

@@ -1,0 +1,85 @@
+"""The supervisor starts anew what ends, tells of it, and ends everything when it is stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from emulators.component import Process, wait_until
+from emulators.keys import SIGNING, keys
+from emulators.programs import Program, Supervisor, process_of
+
+DEADLINE_S = 20
+FOREVER = "import time; time.sleep(600)"
+
+
+class Told(list[str]):
+    """What the supervisor said."""
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def supervisor(told: Told) -> Iterator[Supervisor]:
+    supervisor = Supervisor(told.append)
+    yield supervisor
+    supervisor.stop()
+
+
+def program(name: str, workdir: Path, script: str = FOREVER) -> Process:
+    return Process(name, [sys.executable, "-c", script], workdir=workdir, ready=lambda: True, grace_s=1)
+
+
+def test_a_killed_process_is_started_anew(supervisor: Supervisor, told: Told, tmp_path: Path) -> None:
+    supervisor.keep(program("relay", tmp_path))
+    first = supervisor.pids["relay"]
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: supervisor.pids["relay"] != first, deadline_s=DEADLINE_S, what="a new relay")
+    os.kill(supervisor.pids["relay"], 0)
+    assert told[0].startswith("relay ended with code 137, starting it again")
+
+
+def test_a_process_that_keeps_ending_is_tried_ever_more_slowly(
+    supervisor: Supervisor, told: Told, tmp_path: Path
+) -> None:
+    supervisor.watch(program("broken", tmp_path, "raise SystemExit('no beans')"))
+    wait_until(lambda: len(told) >= 3, deadline_s=DEADLINE_S, what="three restarts")
+    assert "no beans" in told[-1]
+
+
+def test_renewed_processes_run_the_code_on_disk(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.keep(program("http", tmp_path))
+    first = supervisor.pids["http"]
+    supervisor.renew(["http"])
+    wait_until(lambda: supervisor.pids["http"] != first, deadline_s=DEADLINE_S, what="a new process")
+
+
+def test_stopping_ends_everything_and_starts_nothing(told: Told, tmp_path: Path) -> None:
+    supervisor = Supervisor(told.append)
+    kept = [program(name, tmp_path) for name in ("one", "two")]
+    for process in kept:
+        supervisor.keep(process)
+    supervisor.stop()
+    assert all(process.exit_code() is not None for process in kept)
+    assert told == []
+
+
+def test_only_those_who_call_functions_get_the_signing_key(tmp_path: Path) -> None:
+    env = keys(tmp_path)
+    assert SIGNING in process_of(Program("relay", "triggers.relay", signs=True), tmp_path, env).env
+    assert SIGNING not in process_of(Program("http", "emulators.functions"), tmp_path, env).env
+
+
+def test_keys_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
+    made = keys(tmp_path)
+    assert keys(tmp_path) == made
+    assert (tmp_path / "keys.json").stat().st_mode & 0o077 == 0
+    assert keys(tmp_path / "other") != made
