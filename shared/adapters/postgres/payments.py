@@ -1,0 +1,236 @@
+"""Payments in Postgres: their streams, requested one by one, confirmed and expired in bulk under row locks."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from pg8000.exceptions import DatabaseError
+
+from shared.adapters.postgres.database import Connection, Database, Sql
+from shared.adapters.postgres.recording import prepare
+from shared.adapters.postgres.refusals import Moved
+from shared.adapters.postgres.statement import GuardedBy, StateTable, append_sql, rows_sql
+from shared.adapters.postgres.store import TAKE, StateStore, stored, stored_reply
+from shared.kernel.decision import AlreadyAnswered, AlreadyTaken, By, Claim, Decided, Guard, Stored, Taking
+from shared.kernel.encoding import to_json
+from shared.kernel.errors import Bug
+from shared.kernel.facts import Fact
+from shared.kernel.ids import OrderId
+from shared.kernel.reply import Reply
+from shared.payments.facts import PaymentExpired, PaymentFinal, PaymentRequested
+from shared.payments.lifecycle import GRACE, evolve
+from shared.payments.model import Payment, PaymentView
+from shared.shops.facts import PayoutAccount
+
+BATCH: Final = 200
+_UNIQUE: Final = "23505"
+_ONE_ACTIVE: Final = "payments_one_active"
+
+TABLE: Final = StateTable(name="payments", key="payment_id", model=Payment, evolve=evolve)
+REQUESTED: Final = StateTable(
+    name="payments",
+    key="payment_id",
+    model=Payment,
+    evolve=evolve,
+    guards=(GuardedBy("orders", "order_id"),),
+    extra=""",
+watching as (
+  insert into watched_addresses (chain, watch_key, payment_id)
+  select :watch_chain, :watch_key, :watch_payment
+   where case when :pay_by::timestamptz > clock_timestamp() then true
+              else refuse('CR001', 'the time to pay is over') end
+  returning 1)""",
+)
+"""The address is watched from the very commit that makes the payment, and none is made after `pay_by`."""
+
+APPEND: Final = append_sql(TABLE, "", None)
+_ACTIVE: Final = rows_sql(TABLE, "where order_id = :order_id and not expired")
+_WATCHED: Final = Sql("select from chain_cursors where chain = :chain")
+_NEXT_INDEX: Final = Sql(
+    "insert into derivation_counters as c (fingerprint, family, next) values (:fingerprint, :family, 1)"
+    " on conflict (fingerprint, family) do update set next = c.next + 1 returning next - 1"
+)
+_TAKEN: Final = Sql("select from inbox where operation = :operation and event_id = :event_id")
+_CURSOR: Final = Sql("select height, final_height from chain_cursors where chain = :chain for share")
+_UNCONFIRMED: Final = rows_sql(
+    TABLE,
+    """where chain = :chain and payment_id > :after and not final
+   and (settled or highest is not null)
+   and case when settled then included < due or highest > :height::bigint - confirmations + 1
+                              or highest <= :final_height::bigint
+            else included >= due end
+ order by payment_id limit :limit::int for update""",
+)
+"""What a block can change: enough has arrived but is not settled; or it is settled and lost something, or is final."""
+_CHAINS: Final = Sql("select chain, least(caught_up_at, coalesce(mempool_at, caught_up_at)) from chain_cursors")
+_OVERDUE: Final = rows_sql(
+    TABLE,
+    """where chain = :chain and payment_id > :after and not settled and not expired
+   and expires_at + make_interval(secs => :grace_s::float8)
+       <= (select least(c.caught_up_at, coalesce(c.mempool_at, c.caught_up_at)) from chain_cursors c
+            where c.chain = :chain)
+ order by payment_id limit :limit::int for update skip locked""",
+)
+"""Rule 13: the proof that chain and mempool were read beyond the deadline stands in the statement itself."""
+_FORGET_INPUTS: Final = Sql("delete from sighted_inputs where payment_id = any(:payment_ids::text[])")
+
+
+def append_all(
+    connection: Connection,
+    decided: Iterable[tuple[Stored[Payment], Sequence[Fact]]],
+    *,
+    by: By,
+    now: datetime,
+    region: str,
+) -> int:
+    """Append facts to several locked payments within the connection's transaction; return how many payments changed."""
+    changed, over = 0, []
+    for found, facts in decided:
+        if not facts:
+            continue
+        payment_id = found.state.payment_id
+        _, ready = prepare(TABLE, payment_id, found, Decided(facts), by=replace(by, once=None), now=now, region=region)
+        connection.run(
+            APPEND,
+            {
+                "version": ready.version,
+                "head": ready.head,
+                "row": ready.row,
+                "expected": ready.expected,
+                "events": to_json(ready.events),
+                "outbox": to_json(ready.outbox),
+            },
+        )
+        changed += 1
+        if any(isinstance(fact, PaymentFinal | PaymentExpired) for fact in facts):
+            over.append(str(payment_id))
+    if over:
+        connection.run(_FORGET_INPUTS, {"payment_ids": over})
+    return changed
+
+
+class PostgresPayments(StateStore[Payment]):
+    """The payments' own store."""
+
+    def __init__(self, db: Database, *, region: str) -> None:
+        super().__init__(db, TABLE, region=region)
+        self._requested = StateStore(db, REQUESTED, region=region)
+
+    async def active_of(self, order_id: OrderId) -> Stored[Payment] | None:
+        """Return the order's payment that is not expired, or None."""
+        rows = await self._db.run(_ACTIVE, order_id=order_id)
+        return stored(Payment, rows[0]) if rows else None
+
+    async def must_be_new(self, by: By) -> None:
+        """Raise AlreadyAnswered or KeyReused when the Idempotency-Key of `by` was used before."""
+        if isinstance(by.once, Claim):
+            said = await stored_reply(self._db, by.once)
+            if said is not None:
+                raise AlreadyAnswered(said)
+
+    async def watched(self, chain: str) -> bool:
+        """Return whether the chain has a cursor."""
+        return bool(await self._db.run(_WATCHED, chain=chain))
+
+    async def next_index(self, account: PayoutAccount, family: str) -> int:
+        """Return an index below the account key that was never handed out."""
+        rows = await self._db.run(_NEXT_INDEX, fingerprint=account.fingerprint, family=family)
+        return int(rows[0][0])
+
+    async def request(
+        self,
+        requested: PaymentRequested,
+        *,
+        guard: Guard,
+        by: By,
+        now: datetime,
+        reply: Callable[[Stored[Payment]], Reply[PaymentView]],
+    ) -> Stored[Payment] | None:
+        """Append a new payment and watch its address in the same commit; None when the order moved on meanwhile."""
+        params = {
+            "watch_chain": requested.chain,
+            "watch_key": requested.watch_key,
+            "watch_payment": requested.payment_id,
+            "pay_by": requested.expires_at,
+        }
+        decided = Decided((requested,), guard=guard, params=params)
+        try:
+            return await self._requested.append(requested.payment_id, None, decided, by=by, now=now, reply=reply)
+        except Moved:
+            return None
+        except DatabaseError as error:
+            violated = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+            if violated.get("C") != _UNIQUE:
+                raise
+            if violated.get("n") != _ONE_ACTIVE:
+                raise Bug(f"an address was handed out twice: {violated.get('n')}") from error
+            return None
+
+    async def confirm(
+        self, chain: str, rule: Callable[[Payment, int, int], Sequence[Fact]], *, by: By, now: datetime
+    ) -> int:
+        """Decide about every payment that the chain's present cursor can change; return how many did.
+
+        A long list takes several transactions; the last one takes the event, so that a crash leaves it to be done.
+        """
+        token = {"operation": by.once.operation, "event_id": by.once.event_id} if isinstance(by.once, Taking) else None
+        if token and await self._db.run(_TAKEN, **token):
+            raise AlreadyTaken
+
+        def batch(connection: Connection, after: str) -> list[tuple[Stored[Payment], Sequence[Fact]]]:
+            cursor = connection.run(_CURSOR, {"chain": chain})
+            if not cursor:
+                return []
+            height, final_height = cursor[0]
+            params = {"chain": chain, "after": after, "height": height, "final_height": final_height, "limit": BATCH}
+            found = [stored(Payment, row) for row in connection.run(_UNCONFIRMED, params)]
+            return [(payment, rule(payment.state, height, final_height)) for payment in found]
+
+        def taken(connection: Connection) -> None:
+            if token and not connection.run(TAKE, dict(token)):
+                raise AlreadyTaken
+
+        return await self._in_batches(batch, taken, by=by, now=now)
+
+    async def expire(self, rule: Callable[[Payment, datetime], Sequence[Fact]], *, by: By, now: datetime) -> int:
+        """Decide about payments past their deadline on chains proven to be read beyond it; return how many did."""
+        changed = 0
+        for chain, proven in await self._db.run(_CHAINS):
+
+            def batch(
+                connection: Connection, after: str, chain: str = chain, proven: datetime = proven
+            ) -> list[tuple[Stored[Payment], Sequence[Fact]]]:
+                params = {"chain": chain, "after": after, "grace_s": GRACE.total_seconds(), "limit": BATCH}
+                found = [stored(Payment, row) for row in connection.run(_OVERDUE, params)]
+                return [(payment, rule(payment.state, proven)) for payment in found]
+
+            changed += await self._in_batches(batch, lambda _: None, by=by, now=now)
+        return changed
+
+    async def _in_batches(
+        self,
+        batch: Callable[[Connection, str], list[tuple[Stored[Payment], Sequence[Fact]]]],
+        finish: Callable[[Connection], None],
+        *,
+        by: By,
+        now: datetime,
+    ) -> int:
+        """Run `batch` (given the last payment of the one before) until one is not full, each in a transaction."""
+
+        def work(connection: Connection, after: str) -> tuple[int, str | None]:
+            decided = batch(connection, after)
+            changed = append_all(connection, decided, by=by, now=now, region=self._region)
+            if len(decided) == BATCH:
+                return changed, decided[-1][0].state.payment_id
+            finish(connection)
+            return changed, None
+
+        changed, after = 0, ""
+        while True:
+            count, more = await self._db.transaction(partial(work, after=after))
+            changed += count
+            if more is None:
+                return changed
+            after = more
