@@ -19,7 +19,10 @@ class Position(Frozen):
 
 
 class PayoutAccount(Frozen):
-    """Where a shop's receive addresses come from: an account xpub, encrypted at rest, known by its fingerprint."""
+    """Where a shop's receive addresses come from: an account xpub, encrypted at rest, known by its fingerprint.
+
+    Only `shared/adapters/account_keys.py` seals and opens it.
+    """
 
     sealed_xpub: str
     fingerprint: str

@@ -8,8 +8,9 @@ import pytest
 
 from emulators.component import free_port
 from shared.adapters.redis.client import connect
-from shared.adapters.redis.geo import After, Found, Place, RedisShopIndex
+from shared.adapters.redis.geo import RedisShopIndex
 from shared.settings import RedisSettings
+from shared.shops.ports import After, Found, Place
 
 HERE = (13.404954, 52.520008)
 

@@ -1,4 +1,4 @@
-"""The inbox by itself: for operations whose effect is a projection, repeated harmlessly, and no commit of their own."""
+"""The inbox by itself: an event that needed no write is noted as taken."""
 
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.store import TAKE
@@ -6,7 +6,7 @@ from shared.kernel.decision import By, Taking
 
 
 class PostgresInbox:
-    """Which events an operation has taken."""
+    """Fulfils `shared.kernel.store.Inbox`."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

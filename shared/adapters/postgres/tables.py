@@ -2,11 +2,12 @@
 
 from typing import Any, Final
 
-from shared.adapters.postgres import orders
+from shared.adapters.postgres import orders, shops
 from shared.adapters.postgres.statement import StateTable
-from shared.kernel.ids import OrderId
+from shared.kernel.ids import OrderId, ShopId
 
 STREAMS: Final[dict[str, StateTable[Any]]] = {
+    ShopId.prefix: shops.TABLE,
     OrderId.prefix: orders.TABLE,
 }
 UNREPLAYED: Final = frozenset({"chain"})

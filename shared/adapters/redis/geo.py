@@ -5,7 +5,6 @@ search answers None, and the caller asks Postgres and has the index filled again
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import redis.asyncio
@@ -13,38 +12,13 @@ import redis.asyncio
 from shared.adapters.redis.client import guard
 from shared.adapters.resilience import Outage
 from shared.settings import RedisSettings
+from shared.shops.ports import After, Found, Place
 
 _KEY: Final = "geo:shops"
 _COMPLETE: Final = "complete"
 _NOWHERE: Final = (0.0, 0.0)
 """In the Gulf of Guinea: the marker needs a place, and no shop is there."""
 _BATCH: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A shop's position in degrees (WGS 84)."""
-
-    shop_id: str
-    longitude: float
-    latitude: float
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A shop and how far it is, in metres."""
-
-    shop_id: str
-    distance_m: float
-
-
-@dataclass(frozen=True, slots=True)
-class After:
-    """Where the page before ended: `seen` shops are not farther than the one at this distance."""
-
-    seen: int
-    distance_m: float
-    shop_id: str
 
 
 class RedisShopIndex:

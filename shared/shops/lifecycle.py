@@ -1,0 +1,113 @@
+"""The rules of a shop. Pure: a rule takes the state and what is known, returns facts or refuses."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from shared.kernel.decision import By, Role
+from shared.kernel.errors import Bug, Forbidden, NotFound
+from shared.kernel.facts import Fact
+from shared.kernel.hours import changes_at, open_window
+from shared.kernel.ids import MerchantId, ShopId, UserId
+from shared.shops import facts
+from shared.shops.facts import PayoutAccount, Position
+from shared.shops.model import Family, OwnShopView, RegisterShop, SetOpeningHours, Shop, ShopView
+
+
+def merchant_of(by: By) -> MerchantId:
+    """Return for whom the caller registers shops: a person for themself, staff for whom they work.
+
+    Raises Forbidden for everybody else.
+    """
+    if by.merchant_id is not None:
+        return by.merchant_id
+    if not by.actor.startswith(f"{UserId.prefix}_"):
+        raise Forbidden("Shops are registered by people; sign in with a wallet.")
+    return MerchantId.like(by.actor)
+
+
+def register(
+    shop_id: ShopId,
+    command: RegisterShop,
+    *,
+    payout: Mapping[Family, PayoutAccount],
+    merchant_id: MerchantId,
+    now: datetime,
+) -> facts.ShopRegistered:
+    """Return the fact of a new location. `payout` are the command's account keys, sealed."""
+    return facts.ShopRegistered(
+        shop_id=shop_id,
+        merchant_id=merchant_id,
+        name=command.name,
+        address=command.address,
+        position=Position(latitude=command.position.latitude, longitude=command.position.longitude),
+        timezone=command.timezone,
+        currency=command.currency,
+        accepts=command.accepts,
+        payout={str(family): account for family, account in payout.items()},
+        confirmations=command.confirmations,
+        registered_at=now,
+    )
+
+
+def set_hours(shop: Shop | None, command: SetOpeningHours, *, by: By) -> Sequence[Fact]:
+    """Return the facts of new weekly hours. Raises NotFound, Forbidden."""
+    shop = _run_by(shop, by)
+    return (facts.ShopHoursSet(shop_id=shop.shop_id, weekly=command.weekly),)
+
+
+def _run_by(shop: Shop | None, by: By) -> Shop:
+    """Return the shop if the caller may change it. Somebody else's is NotFound."""
+    if shop is None or not by.staff_of(shop.merchant_id):
+        raise NotFound("There is no such shop among yours.")
+    if not by.roles & {Role.OWNER, Role.MANAGER}:
+        raise Forbidden("Only its owner or a manager changes a shop.")
+    return shop
+
+
+def evolve(shop: Shop | None, fact: Fact) -> Shop:
+    """Return the state after `fact`. Total over the facts of this service; anything else is a Bug."""
+    match fact:
+        case facts.ShopRegistered() if shop is None:
+            return Shop(
+                shop_id=fact.shop_id,
+                merchant_id=fact.merchant_id,
+                name=fact.name,
+                address=fact.address,
+                latitude=fact.position.latitude,
+                longitude=fact.position.longitude,
+                timezone=fact.timezone,
+                currency=fact.currency,
+                accepts=fact.accepts,
+                payout=fact.payout,
+                confirmations=fact.confirmations,
+                registered_at=fact.registered_at,
+            )
+        case facts.ShopHoursSet() if shop is not None:
+            return shop.model_copy(update={"weekly": fact.weekly})
+    raise Bug(f"{fact.type} can't happen to {'no shop' if shop is None else shop.shop_id}")
+
+
+def public_view(shop: Shop, version: int, *, now: datetime) -> ShopView:
+    """Return what everybody sees of a shop at a version, open or closed as it is at `now`."""
+    return ShopView(
+        shop_id=shop.shop_id,
+        merchant_id=shop.merchant_id,
+        name=shop.name,
+        address=shop.address,
+        position=Position(latitude=shop.latitude, longitude=shop.longitude),
+        timezone=shop.timezone,
+        currency=shop.currency,
+        accepts=shop.accepts,
+        confirmations=shop.confirmations,
+        weekly=shop.weekly,
+        open=open_window(shop.weekly, shop.timezone, now) is not None,
+        changes_at=changes_at(shop.weekly, shop.timezone, now),
+        registered_at=shop.registered_at,
+        version=version,
+    )
+
+
+def own_view(shop: Shop, version: int, *, now: datetime) -> OwnShopView:
+    """Return what its merchant sees of a shop at a version."""
+    fingerprints = {family: account.fingerprint for family, account in shop.payout.items()}
+    return OwnShopView(shop=public_view(shop, version, now=now), payout=fingerprints)

@@ -1,0 +1,208 @@
+"""Values of shops: what a merchant sends, what is kept, what is shown."""
+
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from itertools import pairwise
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_validator
+
+from shared.kernel.hours import Opening
+from shared.kernel.ids import MerchantId, ShopId
+from shared.kernel.money import Asset, Currency, Frozen
+from shared.kernel.text import Line, Name
+from shared.shops.facts import PayoutAccount, Position
+
+MAX_LATITUDE = 85.0
+"""Beyond it the maps of the web and the geo index end; no shop is there."""
+MAX_SPANS = 42
+
+
+class Family(StrEnum):
+    """Chains that share one way of deriving addresses, and so one account key."""
+
+    BITCOIN = "bitcoin"
+    EVM = "evm"
+
+    @classmethod
+    def of(cls, asset: Asset) -> "Family":
+        """Return the family on whose chains the asset is paid."""
+        return cls.BITCOIN if asset is Asset.BTC else cls.EVM
+
+
+@cache
+def _known_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _zone(value: str) -> str:
+    if not _known_zone(value):
+        raise ValueError("not a time zone of the IANA database, such as Europe/Berlin")
+    return value
+
+
+Timezone = Annotated[
+    str,
+    Field(max_length=64, pattern=r"^(UTC|[A-Za-z][A-Za-z_]*(/[A-Za-z][A-Za-z0-9_+-]*){1,2})$", strict=True),
+    AfterValidator(_zone),
+]
+"""An IANA time zone, such as Europe/Berlin."""
+
+AccountKey = Annotated[
+    SecretStr,
+    Field(max_length=120),
+    WithJsonSchema({"type": "string", "maxLength": 120, "format": "password", "writeOnly": True}),
+]
+"""An extended public key of an account (xpub, zpub; on test networks tpub, vpub). Never shown or logged."""
+
+
+class PayoutKeys(Frozen):
+    """Account keys from which every payment gets an address of its own. Never a private key."""
+
+    bitcoin: AccountKey | None = None
+    evm: AccountKey | None = None
+
+    def given(self) -> dict[Family, str]:
+        """Return the keys in clear, by family, where there are some."""
+        keys = {Family.BITCOIN: self.bitcoin, Family.EVM: self.evm}
+        return {family: key.get_secret_value().strip() for family, key in keys.items() if key is not None}
+
+
+class Location(Frozen):
+    """A point on Earth in degrees, WGS 84."""
+
+    latitude: float = Field(ge=-MAX_LATITUDE, le=MAX_LATITUDE, allow_inf_nan=False)
+    longitude: float = Field(ge=-180, le=180, allow_inf_nan=False)
+
+
+class RegisterShop(Frozen):
+    """A location as its owner sends it."""
+
+    name: Name
+    address: Line = Field(min_length=1)
+    position: Location
+    timezone: Timezone
+    currency: Currency
+    accepts: tuple[Asset, ...] = Field(min_length=1, max_length=len(Asset))
+    payout: PayoutKeys
+    confirmations: dict[Asset, Annotated[int, Field(ge=1, le=1000, strict=True)]] = Field(
+        default={}, description="Confirmations asked for before an order is made; otherwise the chain's own number"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> "RegisterShop":
+        if len(set(self.accepts)) != len(self.accepts):
+            raise ValueError("accepts: an asset stands there twice")
+        without = {Family.of(asset) for asset in self.accepts} - self.payout.given().keys()
+        if without:
+            raise ValueError(f"payout: an account key is missing for {', '.join(sorted(without))}")
+        for asset in self.confirmations:
+            if asset not in self.accepts:
+                raise ValueError(f"confirmations: {asset} is not accepted")
+        return self
+
+
+class SetOpeningHours(Frozen):
+    """The whole week: spans in the shop's own time, none overlapping another. No spans: closed."""
+
+    weekly: tuple[Opening, ...] = Field(max_length=MAX_SPANS)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "SetOpeningHours":
+        for span in self.weekly:
+            if span.opens >= span.closes:
+                raise ValueError("a span opens before it closes; one through the night is two: to 24:00, from 00:00")
+        for one, next_ in pairwise(self.weekly):
+            if (one.weekday, one.opens) > (next_.weekday, next_.opens):
+                raise ValueError("spans stand in order of weekday and time")
+            if one.weekday == next_.weekday and next_.opens < one.closes:
+                raise ValueError("two spans of a day overlap")
+        return self
+
+
+class ShopPath(Frozen):
+    """Names one shop."""
+
+    shop_id: ShopId
+
+
+class FindShops(Frozen):
+    """Where to look, how far, and for what."""
+
+    lat: float = Field(ge=-MAX_LATITUDE, le=MAX_LATITUDE, allow_inf_nan=False)
+    lon: float = Field(ge=-180, le=180, allow_inf_nan=False)
+    radius_m: float = Field(default=5_000, gt=0, le=100_000, allow_inf_nan=False)
+    open_now: bool = False
+    limit: int = Field(default=20, ge=1, le=100)
+    cursor: str | None = Field(default=None, max_length=200, description="`next` of the page before")
+
+
+class Shop(Frozen):
+    """The state of a shop: a pure fold of its facts, and one row of `shops`."""
+
+    shop_id: ShopId
+    merchant_id: MerchantId
+    name: str
+    address: str
+    latitude: float
+    longitude: float
+    timezone: str
+    currency: Currency
+    accepts: tuple[Asset, ...]
+    payout: dict[str, PayoutAccount]
+    confirmations: dict[Asset, int]
+    weekly: tuple[Opening, ...] = ()
+    registered_at: datetime
+
+
+class ShopView(Frozen):
+    """A shop as everybody sees it."""
+
+    shop_id: ShopId
+    merchant_id: MerchantId
+    name: str
+    address: str
+    position: Position
+    timezone: str
+    currency: Currency
+    accepts: tuple[Asset, ...]
+    confirmations: dict[Asset, int]
+    weekly: tuple[Opening, ...]
+    open: bool
+    changes_at: datetime | None = Field(default=None, description="When `open` next changes; absent when never")
+    registered_at: datetime
+    version: int
+
+
+class OwnShopView(Frozen):
+    """A shop as its merchant sees it: account keys appear as fingerprints."""
+
+    shop: ShopView
+    payout: dict[str, str] = Field(description="Fingerprint of the account key, by family of chains")
+
+
+class NearbyShop(Frozen):
+    """A shop in a list, with its distance from where was asked."""
+
+    shop_id: ShopId
+    name: str
+    address: str
+    position: Position
+    distance_m: int
+    currency: Currency
+    accepts: tuple[Asset, ...]
+    open: bool
+    changes_at: datetime | None = None
+
+
+class NearbyShops(Frozen):
+    """A page of shops, nearest first; `next` is the cursor of the following page."""
+
+    shops: tuple[NearbyShop, ...]
+    next: str | None = None

@@ -1,0 +1,45 @@
+"""Shops, composed."""
+
+from functools import cache, partial
+
+from shared.adapters.postgres.inbox import PostgresInbox
+from shared.adapters.postgres.shops import PostgresCards, PostgresPlaces, PostgresShops
+from shared.adapters.redis.documents import CachedDocuments
+from shared.adapters.redis.geo import RedisShopIndex
+from shared.adapters.shop_places import IndexedPlaces
+from shared.shops.get_shop import shop_document
+from shared.shops.ports import Registration, Shops
+from shared.wiring.cache import document_cache, redis_client, redis_settings
+from shared.wiring.resources import clock, database, region
+
+
+@cache
+def shops() -> Shops:
+    """Return everything the operations of shops are given, but for registering one."""
+    db = database()
+    store = PostgresShops(db, region=region())
+    return Shops(
+        store=store,
+        documents=CachedDocuments(
+            document_cache(), "shop", partial(shop_document, store=store, clock=clock()), clock=clock()
+        ),
+        places=IndexedPlaces(RedisShopIndex(redis_client(), redis_settings()), PostgresPlaces(db)),
+        cards=PostgresCards(db),
+        inbox=PostgresInbox(db),
+        clock=clock(),
+    )
+
+
+@cache
+def registration() -> Registration:
+    """Return everything that registering a shop is given; only here account keys and the sealing key are loaded."""
+    from shared.adapters.account_keys import SealedAccountKeys
+    from shared.adapters.sealing import Sealer
+    from shared.settings import ChainsSettings, SealingSettings
+
+    network = next((chain.network for chain in ChainsSettings.from_env().chains if chain.kind == "bitcoin"), "main")
+    return Registration(
+        store=PostgresShops(database(), region=region()),
+        account_keys=SealedAccountKeys(Sealer(SealingSettings.from_env()), bitcoin_network=network),
+        clock=clock(),
+    )
