@@ -18,6 +18,8 @@ from typing import Final
 
 import msgspec
 
+from shared.kernel.encoding import plain
+
 _TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\Z")
 _CORRELATION = re.compile(rb"[A-Za-z0-9_.-]{8,64}\Z")
 _NO_TRACE: Final = b"0" * 32
@@ -130,6 +132,11 @@ class Call:
         """Return what is passed on, so that whatever follows is a child of this call."""
         return f"00-{self.trace_id}-{self.span_id}-{self._flags}"
 
+    @property
+    def sampled(self) -> bool:
+        """Return whether the trace is one that is kept."""
+        return bool(int(self._flags, 16) & 1)
+
     def end(self, status: int, error: BaseException | None = None, *, region: str = "", detail: str = "") -> None:
         """Count the call and log it: `refused` below 500, `failed` from there on."""
         took = time.perf_counter() - self.started
@@ -188,7 +195,7 @@ class Log:
         self.descriptor = descriptor
         self.level = level
         self._lines: deque[bytes] = deque(maxlen=_MAX_LINES)
-        self._encoder = msgspec.json.Encoder()
+        self._encoder = msgspec.json.Encoder(enc_hook=plain)
         self._reset()
         os.register_at_fork(after_in_child=self._reset)
 
