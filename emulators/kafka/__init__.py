@@ -73,7 +73,7 @@ class Kafka:
         folder = data_folder(workdir, self.name)
         logs = folder / "logs"
         logs.mkdir(exist_ok=True)
-        (logs / "meta.properties").write_text(_IDENTITY)
+        _lay_identity(logs)
         settings = folder / "server.properties"
         settings.write_text(_SERVER.format(host=HOST, port=port, controller=free_port(), logs=logs))
         return Process(
@@ -100,6 +100,18 @@ class Kafka:
             ready=lambda: _answers(port),
             grace_s=1,
         )
+
+
+def wipe(workdir: Path) -> None:
+    """Lose every record and offset of a stopped broker, as a lost disk would; it starts again empty."""
+    logs = data_folder(workdir, "kafka") / "logs"
+    shutil.rmtree(logs, ignore_errors=True)
+    logs.mkdir()
+    _lay_identity(logs)
+
+
+def _lay_identity(logs: Path) -> None:
+    (logs / "meta.properties").write_text(_IDENTITY)
 
 
 def apache_available() -> bool:
