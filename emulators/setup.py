@@ -57,14 +57,17 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < OLDEST_PYTHON:
         return _refuse(f"Python 3.11 or later is needed; {sys.executable} is {sys.version.split()[0]}")
     stamps = _stamps()
-    todo = [part for part in _parts(light) if _wanted(part, stamps.get(part.name, ""), again)]
-    if not todo:
+
+    def todo() -> list[Part]:
+        return [part for part in _parts(light) if _wanted(part, stamps.get(part.name, ""), again)]
+
+    if not todo():
         return 0
     LOCAL.mkdir(exist_ok=True)
     _LOGS.mkdir(exist_ok=True)
     try:
         install_missing(light=light)
-        _side_by_side(todo, stamps)
+        _side_by_side(todo(), stamps)
     except ComponentFailed as failure:
         return _refuse(str(failure))
     _say_stand_ins(light)
@@ -80,9 +83,9 @@ def _parts(light: bool) -> list[Part]:
         Part("bitcoin", "1", "a Bitcoin node", lambda: _ignore(bitcoin.install())),
     ]
     if not light:
-        jars = folder / "kafka" / "pom.xml"
-        tansu = "the embedded broker Tansu"
-        parts.append(Part("kafka", _digest(jars), "Apache Kafka", _install_kafka, stand_in=tansu))
+        # A Java that comes later replaces the stand-in at the next start.
+        jars = _digest(folder / "kafka" / "pom.xml", "".join(_missing_for_kafka()))
+        parts.append(Part("kafka", jars, "Apache Kafka", _install_kafka, stand_in="the embedded broker Tansu"))
     return parts
 
 
@@ -162,9 +165,12 @@ def _install_npm() -> None:
     _run("npm", command, cwd=ROOT / "emulators")
 
 
+def _missing_for_kafka() -> list[str]:
+    return [program for program in ("java", "mvn") if not shutil.which(program)]
+
+
 def _install_kafka() -> None:
-    missing = [program for program in ("java", "mvn") if not shutil.which(program)]
-    if missing:
+    if missing := _missing_for_kafka():
         raise ComponentFailed(f"kafka: {' and '.join(missing)} missing")
     fresh = LOCAL / "kafka" / "lib.new"
     shutil.rmtree(fresh, ignore_errors=True)
