@@ -52,3 +52,14 @@ class NotificationFailed(Fact):
     channel: str
     reason: str
     at: datetime
+
+
+class NotificationDeferred(Fact):
+    """The provider was not reached, or turned us away for now: nothing was sent, and it is tried again."""
+
+    type: ClassVar = "notification.deferred.v1"
+    notification_id: NotificationId
+    user_id: UserId
+    channel: str
+    reason: str
+    at: datetime

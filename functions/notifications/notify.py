@@ -1,0 +1,28 @@
+"""On what happens to orders, their payments and claims: tell the customer what they want to know."""
+
+from shared.claims.facts import ClaimIssued
+from shared.edge.cloud_event import Event
+from shared.notifications import notify as rule
+from shared.orders import facts as orders
+from shared.payments import facts as payments
+from shared.wiring.edge import event_function
+from shared.wiring.notifications import notifications
+
+News = (
+    orders.OrderConfirmed
+    | orders.OrderPreparing
+    | orders.OrderReady
+    | orders.OrderCompleted
+    | orders.OrderCancelled
+    | orders.OrderExpired
+    | orders.OrderHalted
+    | payments.PaymentSeen
+    | payments.PaymentReversed
+    | ClaimIssued
+)
+
+
+@event_function
+async def notify(event: Event[News]) -> None:
+    """On what happens to orders, their payments and claims: tell the customer what they want to know."""
+    await rule.notify(event.fact, happened_at=event.time, by=event.by, using=notifications())

@@ -1,0 +1,203 @@
+"""Notifications in Postgres: their streams, people's preferences and devices, and what they read of orders."""
+
+from datetime import datetime
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from shared.adapters.postgres.database import Database, Sql
+from shared.adapters.postgres.statement import StateTable
+from shared.adapters.postgres.store import TAKE, StateStore
+from shared.adapters.sealing import Sealer
+from shared.kernel.decision import By, Taking
+from shared.kernel.encoding import to_json
+from shared.kernel.errors import VersionConflict
+from shared.kernel.ids import DeviceId, MerchantId, OrderId, UserId
+from shared.notifications.lifecycle import evolve
+from shared.notifications.model import (
+    DeviceView,
+    Kind,
+    Notification,
+    PreferencesView,
+    RegisterDevice,
+    SetPreferences,
+)
+from shared.notifications.ports import Device, OrderStanding, Reach
+from shared.notifications.set_preferences import masked
+
+DEVICES_A_PERSON: Final = 10
+
+TABLE: Final = StateTable(name="notifications", key="notification_id", model=Notification, evolve=evolve)
+
+_KINDS: Final = TypeAdapter(tuple[Kind, ...])
+_SET: Final = Sql(
+    """
+insert into preferences as p (user_id, language, channels, sealed_email, quiet_hours, changed_at, version)
+select :user_id::text, :language::text, :channels::jsonb, :sealed_email::bytea, :quiet_hours::jsonb,
+       :now::timestamptz, 1
+ where :expected::bigint is null or exists (select from preferences where user_id = :user_id)
+on conflict (user_id) do update set
+  language = excluded.language, channels = excluded.channels, sealed_email = excluded.sealed_email,
+  quiet_hours = excluded.quiet_hours, changed_at = excluded.changed_at, version = p.version + 1
+  where :expected::bigint is null or p.version = :expected::bigint
+returning version
+"""
+)
+# A token that comes with another person is another device: what was queued for the one before doesn't reach it.
+_REGISTER: Final = Sql(
+    """
+with registered as (
+  insert into devices as d (device_id, user_id, platform, token_hash, sealed_token, label, registered_at)
+  values (:device_id, :user_id, :platform, :token_hash::bytea, :sealed_token::bytea, :label, :now::timestamptz)
+  on conflict (token_hash) do update set
+    device_id = case when d.user_id = excluded.user_id then d.device_id else excluded.device_id end,
+    endpoint = case when d.user_id = excluded.user_id and d.disabled_at is null then d.endpoint end,
+    sealed_token = case when d.user_id = excluded.user_id then d.sealed_token else excluded.sealed_token end,
+    user_id = excluded.user_id, platform = excluded.platform, label = excluded.label,
+    registered_at = excluded.registered_at, disabled_at = null
+  returning device_id),
+surplus as (
+  delete from devices where device_id in (
+    select device_id from devices where user_id = :user_id and token_hash <> :token_hash::bytea
+     order by registered_at desc offset :most::int - 1))
+select device_id from registered
+"""
+)
+_REACH: Final = Sql(
+    """
+select (select language from preferences where user_id = :user_id),
+       (select channels::text from preferences where user_id = :user_id),
+       exists (select from preferences where user_id = :user_id and sealed_email is not null),
+       array(select device_id from devices where user_id = :user_id and disabled_at is null
+              order by registered_at desc limit :most::int)
+"""
+)
+_EMAIL: Final = Sql("select sealed_email from preferences where user_id = :user_id and channels ? 'email'")
+_DEVICE: Final = Sql(
+    "select platform, sealed_token, endpoint from devices"
+    " where device_id = :device_id and user_id = :user_id and disabled_at is null"
+    " and not exists (select from preferences p where p.user_id = :user_id and not p.channels ? 'push')"
+)
+_KNOW_ENDPOINT: Final = Sql("update devices set endpoint = :endpoint where device_id = :device_id")
+_DISABLE: Final = Sql(
+    "update devices set disabled_at = :now::timestamptz, endpoint = null where device_id = :device_id"
+)
+_STANDING: Final = Sql(
+    "select o.merchant_id, o.status, o.halted, coalesce(s.name, '') from orders o"
+    " left join shops s on s.shop_id = o.shop_id where o.order_id = :order_id"
+)
+
+
+class PostgresNotifications(StateStore[Notification]):
+    """The notifications' own store."""
+
+    def __init__(self, db: Database, *, region: str) -> None:
+        super().__init__(db, TABLE, region=region)
+
+    async def take(self, by: By) -> None:
+        """Take the event of `by` without any facts."""
+        if isinstance(by.once, Taking):
+            await self._db.run(TAKE, operation=by.once.operation, event_id=by.once.event_id)
+
+
+class PostgresReach:
+    """How people can be reached: what `notify` reads. No address is opened here."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def reach(self, user_id: UserId) -> Reach:
+        """Return how a person can be reached; by default by push in English."""
+        ((language, channels, has_email, devices),) = await self._db.run(_REACH, user_id=user_id, most=DEVICES_A_PERSON)
+        kinds = frozenset(_KINDS.validate_json(channels)) if channels is not None else frozenset(Kind)
+        return Reach(language or "en", kinds, has_email, tuple(DeviceId(device) for device in devices))
+
+
+class PostgresPeopleReached(PostgresReach):
+    """Preferences and devices, addresses and tokens sealed."""
+
+    def __init__(self, db: Database, sealer: Sealer) -> None:
+        super().__init__(db)
+        self._sealer = sealer
+
+    async def set_preferences(
+        self, user_id: UserId, command: SetPreferences, *, if_match: int | None, now: datetime
+    ) -> tuple[PreferencesView, int]:
+        """Replace what was set and return it with its version. Raises VersionConflict."""
+        email, quiet = command.email, command.quiet_hours
+        rows = await self._db.run(
+            _SET,
+            user_id=user_id,
+            language=command.language,
+            channels=to_json([str(kind) for kind in command.channels]),
+            sealed_email=self._sealer.seal(email, context=f"email:{user_id}") if email else None,
+            quiet_hours=quiet.model_dump_json() if quiet else None,
+            now=now,
+            expected=if_match,
+        )
+        if not rows:
+            raise VersionConflict("The ETag in If-Match is not the current one.")
+        view = PreferencesView(
+            language=command.language,
+            channels=command.channels,
+            email=masked(email) if email else None,
+            quiet_hours=quiet,
+            changed_at=now,
+        )
+        return view, rows[0][0]
+
+    async def register_device(self, user_id: UserId, command: RegisterDevice, *, now: datetime) -> DeviceView:
+        """Return the device with this token, now this person's: the same each time for the same person and token."""
+        rows = await self._db.run(
+            _REGISTER,
+            device_id=DeviceId.new(),
+            user_id=user_id,
+            platform=command.platform,
+            token_hash=self._sealer.digest(command.token, context=f"device:{command.platform}"),
+            sealed_token=self._sealer.seal(command.token, context=f"device:{user_id}"),
+            label=command.label,
+            now=now,
+            most=DEVICES_A_PERSON,
+        )
+        return DeviceView(
+            device_id=DeviceId(rows[0][0]), platform=command.platform, label=command.label, registered_at=now
+        )
+
+    async def email(self, user_id: UserId) -> str | None:
+        """Return the e-mail address, or None when none is set or no e-mail is wanted."""
+        rows = await self._db.run(_EMAIL, user_id=user_id)
+        if not rows or rows[0][0] is None:
+            return None
+        return self._sealer.open(bytes(rows[0][0]), context=f"email:{user_id}")
+
+    async def device(self, device_id: DeviceId, user_id: UserId) -> Device | None:
+        """Return a person's own device, or None when it is gone, disabled, or pushes are not wanted."""
+        rows = await self._db.run(_DEVICE, device_id=device_id, user_id=user_id)
+        if not rows:
+            return None
+        platform, sealed, endpoint = rows[0]
+        token = self._sealer.open(bytes(sealed), context=f"device:{user_id}")
+        return Device(device_id, platform, token, endpoint)
+
+    async def know_endpoint(self, device_id: DeviceId, endpoint: str) -> None:
+        """Remember under which ARN SNS knows the device."""
+        await self._db.run(_KNOW_ENDPOINT, device_id=device_id, endpoint=endpoint)
+
+    async def disable(self, device_id: DeviceId, *, now: datetime) -> None:
+        """Send nothing more to this device until it is registered again."""
+        await self._db.run(_DISABLE, device_id=device_id, now=now)
+
+
+class PostgresOrderNews:
+    """What notifications read of orders and their shops."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def standing(self, order_id: OrderId) -> OrderStanding | None:
+        """Return how the order stands now, or None when there is none."""
+        rows = await self._db.run(_STANDING, order_id=order_id)
+        if not rows:
+            return None
+        merchant_id, status, halted, shop = rows[0]
+        return OrderStanding(order_id, MerchantId(merchant_id), status, halted, shop)

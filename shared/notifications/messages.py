@@ -1,0 +1,60 @@
+"""Which fact is worth a message, over which kinds of channel, and for how long it is news. Pure.
+
+One occurrence gives a person at most one push message and one e-mail: `order.confirmed` is followed at once by
+`claim.issued`, `payment.reversed` by `order.halted`, so each of such a pair has a kind of its own.
+"""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from typing import Final
+
+from shared.claims.facts import ClaimIssued
+from shared.kernel.facts import Fact
+from shared.notifications.model import Kind
+from shared.notifications.ports import OrderStanding
+from shared.orders import facts as orders
+from shared.payments import facts as payments
+
+_BOTH: Final = frozenset(Kind)
+_PUSH: Final = frozenset({Kind.PUSH})
+_EMAIL: Final = frozenset({Kind.EMAIL})
+_PAID: Final = frozenset({"confirmed", "preparing", "ready"})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A template, how it travels, and while what it is true."""
+
+    template: str
+    kinds: Set[Kind]
+    statuses: Set[str]
+    """The order's states in which the message is still news."""
+    halted: bool | None = None
+    """Whether the order must be halted, must not be, or either (None)."""
+
+    def news(self, order: OrderStanding) -> bool:
+        """Return whether the message is still true of the order."""
+        return order.status in self.statuses and self.halted in (None, order.halted)
+
+
+_ALL: Final = (
+    (payments.PaymentSeen, Message("payment-seen", _PUSH, frozenset({"pending"}))),
+    (payments.PaymentReversed, Message("payment-reversed", _PUSH, _PAID, halted=True)),
+    (orders.OrderConfirmed, Message("order-confirmed", _EMAIL, _PAID, halted=False)),
+    (ClaimIssued, Message("claim-issued", _PUSH, _PAID, halted=False)),
+    (orders.OrderPreparing, Message("order-preparing", _PUSH, frozenset({"preparing"}), halted=False)),
+    (orders.OrderReady, Message("order-ready", _BOTH, frozenset({"ready"}), halted=False)),
+    (orders.OrderCompleted, Message("order-completed", _EMAIL, frozenset({"completed"}))),
+    (orders.OrderCancelled, Message("order-cancelled", _BOTH, frozenset({"cancelled"}))),
+    (orders.OrderExpired, Message("order-expired", _BOTH, frozenset({"expired"}))),
+    (orders.OrderHalted, Message("order-halted", _EMAIL, _PAID, halted=True)),
+)
+BY_FACT: Final[Mapping[type[Fact], Message]] = dict(_ALL)
+BY_TEMPLATE: Final[Mapping[str, Message]] = {message.template: message for message in BY_FACT.values()}
+
+
+def kinds_for(fact: Fact, message: Message) -> Set[Kind]:
+    """Return how this very fact travels: what a person did themselves needs no push."""
+    if isinstance(fact, orders.OrderCancelled) and fact.cancelled_by == fact.customer_id:
+        return message.kinds & _EMAIL
+    return message.kinds

@@ -1,0 +1,74 @@
+"""notify: something happened to an order; decide whether its customer is told, in which words, over which channels."""
+
+from datetime import datetime
+from typing import Final
+
+from shared.claims.facts import ClaimIssued
+from shared.kernel.decision import By, Decided, Work
+from shared.kernel.errors import Bug
+from shared.kernel.ids import NotificationId
+from shared.notifications.facts import NotificationQueued
+from shared.notifications.lifecycle import STALE
+from shared.notifications.messages import BY_FACT, kinds_for
+from shared.notifications.model import Kind, Notification
+from shared.notifications.ports import Notifications
+from shared.orders.facts import OrderFact
+from shared.payments.facts import PaymentReversed, PaymentSeen
+
+TOPICS: Final = {Kind.PUSH: "push-notifications", Kind.EMAIL: "emails"}
+
+
+async def notify(
+    fact: OrderFact | ClaimIssued | PaymentSeen | PaymentReversed,
+    *,
+    happened_at: datetime,
+    by: By,
+    using: Notifications,
+) -> None:
+    """Queue the message of this event with one piece of work per channel, in one commit; at most once per event.
+
+    Nothing is queued for what is no longer true of the order, too long ago, or for somebody who can't be reached.
+    """
+    now, message = using.clock.now(), BY_FACT[type(fact)]
+    order = await using.orders.standing(fact.order_id)
+    if order is None or not message.news(order) or now - happened_at > STALE:
+        await using.store.take(by)
+        return
+    reach = await using.people.reach(fact.customer_id)
+    channels = reach.channels(kinds_for(fact, message))
+    if not channels:
+        await using.store.take(by)
+        return
+    queued = NotificationQueued(
+        notification_id=_id_of(by),
+        user_id=fact.customer_id,
+        merchant_id=fact.merchant_id,
+        template=message.template,
+        language=reach.language,
+        channels=channels,
+        about=fact.order_id,
+        at=now,
+    )
+
+    def rule(present: Notification | None) -> Decided:
+        return Decided((queued,), work=_work(queued)) if present is None else Decided(())
+
+    await using.store.decide(queued.notification_id, rule, by=by, now=now)
+
+
+def _id_of(by: By) -> NotificationId:
+    """Return the id of the message about an event: the event's digits, so that there is never a second one."""
+    if by.causation is None:
+        raise Bug("a message is always about an event")
+    return NotificationId.like(by.causation)
+
+
+def _work(queued: NotificationQueued) -> tuple[Work, ...]:
+    return tuple(
+        Work(
+            topic=TOPICS[Kind(channel.partition(":")[0])],
+            key=queued.notification_id,
+            body={"notification_id": queued.notification_id, "user_id": queued.user_id, "channel": channel},
+        )
+        for channel in queued.channels
+    )
