@@ -16,9 +16,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request as FrameworkRequest
 
-from shared.edge.answer import NOSNIFF, Answer
+from shared.edge.answer import NOSNIFF, Answer, Receive, Scope
 from shared.edge.auth import Stranger
 from shared.edge.body import read_body
 from shared.edge.operation import Edge, EntryPoint, Operation, entry_point
@@ -142,29 +141,27 @@ def work_function(
 class Called(Operation):
     """What the three have in common: POST by a known service, an empty answer."""
 
-    def begin(self, request: FrameworkRequest) -> Call:
+    def begin(self, scope: Scope) -> Call:
         """Return the call, in the trace of the HTTP request until an envelope names another."""
-        headers = dict(request.scope["headers"])
-        request.scope["cortado.headers"] = headers
-        return Call(self.meter, headers.get(b"traceparent"), headers.get(b"correlation-id"))
+        return Call(self.meter, dict(scope["headers"]))
 
-    async def answer(self, request: FrameworkRequest, call: Call) -> Answer:
+    async def answer(self, scope: Scope, receive: Receive, call: Call) -> Answer:
         """Admit the service, do the work; 204 whether it is done now or was before."""
-        if request.scope["method"] != "POST":
+        if scope["method"] != "POST":
             raise MethodNotAllowed(("POST",))
-        headers: dict[bytes, bytes] = request.scope["cortado.headers"]
-        call.actor = await self.edge.callers.service(headers.get(b"authorization"), self._query_token(request))
-        body = await read_body(request.receive, headers.get(b"content-length"), max(EVENT_LIMIT, self.entry.body_limit))
+        headers = call.headers
+        call.actor = await self.edge.callers.service(headers.get(b"authorization"), self._query_token(scope))
+        body = await read_body(receive, headers.get(b"content-length"), max(EVENT_LIMIT, self.entry.body_limit))
         try:
-            await self.run(headers, body, call)
+            await self.run(body, call)
         except AlreadyTaken:
             call.problem = "already-taken"
         return Answer(_DONE, [(b"correlation-id", call.correlation.encode()), NOSNIFF], b"")
 
-    def _query_token(self, request: FrameworkRequest) -> str | None:
+    def _query_token(self, scope: Scope) -> str | None:
         return None
 
-    async def run(self, headers: dict[bytes, bytes], body: bytes, call: Call) -> None:
+    async def run(self, body: bytes, call: Call) -> None:
         """Parse what was sent and call the function with it."""
         raise NotImplementedError
 
@@ -202,9 +199,9 @@ class EventOperation(Called):
         if set(self._facts) != set(self.entry.on):
             raise Bug(f"{self.name} takes {', '.join(sorted(self._facts))}; `on` says {', '.join(self.entry.on)}")
 
-    async def run(self, headers: dict[bytes, bytes], body: bytes, call: Call) -> None:
+    async def run(self, body: bytes, call: Call) -> None:
         """Call the function with the fact; a type it is not registered for is none of its business."""
-        envelope = _event(headers, body)
+        envelope = _event(call.headers, body)
         _join(call, envelope)
         if envelope.type not in self.entry.on:
             call.problem = "not-registered"
@@ -234,7 +231,7 @@ class ScheduledOperation(Called):
         if typing.get_type_hints(self.function).get(_argument(self.function)) is not Tick:
             raise Bug(f"{self.name} takes one argument, `tick: Tick`")
 
-    async def run(self, headers: dict[bytes, bytes], body: bytes, call: Call) -> None:
+    async def run(self, body: bytes, call: Call) -> None:
         """Call the function; what the scheduler sends along means nothing."""
         await self.function(Tick(self.by(call)))
 
@@ -253,14 +250,14 @@ class WorkOperation(Called):
         """Raise Bug when the function does not take `Work[Model]`."""
         self._model  # noqa: B018  built, or raises
 
-    def _query_token(self, request: FrameworkRequest) -> str | None:
+    def _query_token(self, scope: Scope) -> str | None:
         """Return `?token=`: the Pub/Sub emulator signs nothing, so there the push address carries the token."""
-        query: bytes = request.scope["query_string"]
+        query: bytes = scope["query_string"]
         if not query.startswith(b"token="):
             return None
         return dict(parse_qsl(query.decode("latin-1"))).get("token")
 
-    async def run(self, headers: dict[bytes, bytes], body: bytes, call: Call) -> None:
+    async def run(self, body: bytes, call: Call) -> None:
         """Call the function with the work. Filters of subscriptions are not relied on: another type is let go."""
         try:
             push = _PUSH.decode(body)

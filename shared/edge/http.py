@@ -6,20 +6,20 @@ nobody unknown costs more than a look at their headers.
 """
 
 from collections.abc import Awaitable, Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from starlette.requests import Request as FrameworkRequest
+from pydantic import BaseModel
 
-from shared.edge.answer import NOSNIFF, Answer, RawHeaders, encoded
+from shared.edge.answer import NOSNIFF, Answer, RawHeaders, Receive, Scope, encoded
 from shared.edge.auth import Caller
 from shared.edge.body import read_body
 from shared.edge.operation import Edge, EntryPoint, Operation, entry_point
 from shared.edge.problem import KeyMissing, MethodNotAllowed, PreconditionFailed
-from shared.edge.request import Nothing, Request, Shape, parsed_body, parsed_params, shape_of
+from shared.edge.request import Asking, Nothing, Request, Shape, address_of, parsed_body, parsed_params, shape_of
 from shared.edge.telemetry import Call
-from shared.kernel.decision import AlreadyAnswered, By, Claim, Role, StoredReply
+from shared.kernel.decision import AlreadyAnswered, Claim, Role, StoredReply
 from shared.kernel.errors import Forbidden, Invalid, NotFound, Problem, TooMany, VersionConflict
 from shared.kernel.reply import Encoded, Reply
 from triggers.registry import Registry, load
@@ -37,10 +37,11 @@ _READ: Final = frozenset(
         b"if-none-match",
         b"traceparent",
         b"transfer-encoding",
-        b"x-forwarded-for",
     }
 )
 _MAX_KEY: Final = 255
+_ID_LENGTH: Final = 36
+_KEPT_READS: Final = 4096
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _ANYBODY: Final = Caller("public", frozenset({Role.PUBLIC}), None)
 
@@ -58,11 +59,23 @@ def http_function(
     return entry_point(HttpOperation(function, edge=edge, registry=registry))
 
 
+class _Read(NamedTuple):
+    """What the path and query of a read came to."""
+
+    values: dict[str, str]
+    ids: tuple[str, ...]
+    params: BaseModel
+
+
 class HttpOperation(Operation):
     """One HTTP route and the function behind it."""
 
     kind = "http"
     function: HttpFunction
+
+    @cached_property
+    def _reads(self) -> dict[tuple[str, bytes], _Read]:
+        return {}
 
     @cached_property
     def shape(self) -> Shape:
@@ -85,47 +98,62 @@ class HttpOperation(Operation):
         """Raise Bug when the annotations don't fit the entry, ValueError for a role nobody has."""
         self.shape, self._roles  # noqa: B018  both are built, or raise
 
-    def begin(self, request: FrameworkRequest) -> Call:
-        """Return the call; what is read of its headers is kept for `answer`."""
-        scope = request.scope
-        headers: Headers = {name: value for name, value in scope["headers"] if name in _READ}
-        scope["cortado.headers"] = headers
-        return Call(self.meter, headers.get(b"traceparent"), headers.get(b"correlation-id"))
+    def begin(self, scope: Scope) -> Call:
+        """Return the call, with those of its headers that mean something here."""
+        return Call(self.meter, {name: value for name, value in scope["headers"] if name in _READ})
 
-    async def answer(self, request: FrameworkRequest, call: Call) -> Answer:
+    async def answer(self, scope: Scope, receive: Receive, call: Call) -> Answer:
         """Admit the caller, parse what they sent, call the function, and return its reply."""
-        scope, entry = request.scope, self.entry
-        headers: Headers = scope["cortado.headers"]
-        values = self._values(scope["path"])
+        entry, headers = self.entry, call.headers
+        path: str = scope["path"]
+        known = self._reads.get((path, scope["query_string"]))
+        values = known.values if known is not None else self._values(path)
         if scope["method"] not in self._methods:
             raise MethodNotAllowed(self._methods)
-        if values:
-            call.ids = tuple(value for value in values.values() if len(value) == 36)
-        caller = await self._admitted(scope, headers, call)
-        if caller.shop_id is not None and values.get("shop_id", caller.shop_id) != caller.shop_id:
-            raise Forbidden("This staff key is for another shop.")
+        call.ids = known.ids if known is not None else _ids(values)
+        authorization = headers.get(b"authorization")
+        if self._open and (authorization is None or self._only_open):
+            caller, limited = _ANYBODY, address_of(scope, self.edge.settings.proxy_hops)
+        else:
+            caller = await self.edge.callers.person(authorization)
+            limited = self._admit(caller, call, values)
+        wait_s = self._allow(limited, self.name)
+        if wait_s is not None:
+            raise TooMany(f"Try again in {wait_s} s.", retry_after_s=wait_s)
         raw, claim = b"", None
         if entry.method != "GET" or b"content-length" in headers:
             key = _idempotency_key(headers) if entry.idempotent else ""
-            raw = await read_body(request.receive, headers.get(b"content-length"), entry.body_limit)
+            raw = await read_body(receive, headers.get(b"content-length"), entry.body_limit)
             if entry.idempotent:
-                claim = Claim(caller.actor, f"{entry.method} {scope['path']}", key, sha256(raw).digest())
-
-        def make_by() -> By:
-            return By(caller.actor, caller.roles, caller.merchant_id, call.correlation, None, call.traceparent, claim)
-
+                claim = Claim(caller.actor, f"{entry.method} {path}", key, sha256(raw).digest())
         asked = Request(
             parsed_body(self.shape.body, raw, headers.get(b"content-type")),
-            parsed_params(self.shape.params, values, scope["query_string"]),
+            known.params if known is not None else self._params(path, values, scope["query_string"]),
             _if_match(headers.get(b"if-match")),
             scope["headers"],
-            make_by,
-            lambda: self._address(scope, headers),
+            Asking(caller, call, claim, scope, self.edge.settings.proxy_hops),
         )
-        replied = await self._replied(asked, claim)
-        if isinstance(replied, StoredReply):
-            return _again(replied, call)
-        return self._sent(replied, headers, call, caller)
+        try:
+            replied: Reply[Any] = await self.function(asked)
+        except AlreadyAnswered as before:
+            return _again(before.reply, call)
+        except Problem as problem:
+            return await self._again_or(problem, claim, call, conditional=asked.if_match is not None)
+        return self._sent(replied, call, caller)
+
+    @cached_property
+    def _open(self) -> bool:
+        """Whether callers may come without a token."""
+        return Role.PUBLIC in self._roles
+
+    @cached_property
+    def _only_open(self) -> bool:
+        """Whether it makes no difference who is calling."""
+        return self._roles == {Role.PUBLIC}
+
+    @cached_property
+    def _allow(self) -> Callable[[str, str], int | None]:
+        return self.edge.gateway.allow
 
     def _values(self, path: str) -> dict[str, str]:
         """Return what stands where the path template has variables. Raises NotFound when the path is another one."""
@@ -142,67 +170,65 @@ class HttpOperation(Operation):
                 raise NotFound("No such path.")
         return values
 
-    async def _admitted(self, scope: Any, headers: Headers, call: Call) -> Caller:
-        """Return who is calling. Raises Unauthenticated, Forbidden or TooMany."""
-        edge, roles = self.edge, self._roles
-        authorization = headers.get(b"authorization")
-        if Role.PUBLIC in roles and (authorization is None or len(roles) == 1):
-            caller = _ANYBODY
-            limited = self._address(scope, headers)
-        else:
-            caller = await edge.callers.person(authorization)
-            limited = call.actor = caller.actor
-            call.merchant = caller.merchant_id or ""
-            if Role.PUBLIC not in roles and not roles & caller.roles:
-                raise Forbidden("Your role may not do this.")
-        if edge.settings.rate_per_minute:
-            wait_s = edge.gateway.allow(limited, self.name)
-            if wait_s is not None:
-                raise TooMany(f"Try again in {wait_s} s.", retry_after_s=wait_s)
-        return caller
+    def _params(self, path: str, values: dict[str, str], query: bytes) -> BaseModel:
+        """Return the parameters. Those of a read are kept: they are frozen, and reads repeat themselves."""
+        params = parsed_params(self.shape.params, values, query)
+        if self.entry.method == "GET":
+            if len(self._reads) >= _KEPT_READS:
+                self._reads.clear()
+            self._reads[path, query] = _Read(values, _ids(values), params)
+        return params
 
-    def _address(self, scope: Any, headers: Headers) -> str:
-        """Return the address that an unknown caller is limited by: the one the outermost trusted proxy saw."""
-        hops = self.edge.settings.proxy_hops
-        forwarded = headers.get(b"x-forwarded-for") if hops else None
-        if forwarded is not None:
-            seen = forwarded.split(b",")
-            return seen[-min(hops, len(seen))].strip().decode("latin-1")
-        client = scope.get("client")
-        return str(client[0]) if client else "unknown"
+    def _admit(self, caller: Caller, call: Call, values: dict[str, str]) -> str:
+        """Return whom to count the call for. Raises Forbidden for a role that may not, or a key of another shop."""
+        call.actor = caller.actor
+        call.merchant = caller.merchant_id or ""
+        if not self._open and not self._roles & caller.roles:
+            raise Forbidden("Your role may not do this.")
+        if caller.shop_id is not None and values.get("shop_id", caller.shop_id) != caller.shop_id:
+            raise Forbidden("This staff key is for another shop.")
+        return caller.actor
 
-    async def _replied(self, asked: Request[Any, Any], claim: Claim | None) -> Reply[Any] | StoredReply:
-        """Call the function. What was answered under the same key before is the answer again.
+    async def _again_or(self, problem: Problem, claim: Claim | None, call: Call, *, conditional: bool) -> Answer:
+        """Return what was answered under the same key before, else raise the problem.
 
         A refusal of an idempotent operation is told only after the key was looked up: a first try may have succeeded
         and moved the state on to where this command no longer fits.
         """
-        try:
-            return await self.function(asked)
-        except AlreadyAnswered as before:
-            return before.reply
-        except Problem as problem:
-            if claim is not None:
-                stored = await self.edge.gateway.stored_reply(claim)
-                if stored is not None:
-                    return stored
-            if asked.if_match is not None and isinstance(problem, VersionConflict):
-                raise PreconditionFailed("Read it again, and decide again.") from problem
-            raise
+        if claim is not None:
+            stored = await self.edge.gateway.stored_reply(claim)
+            if stored is not None:
+                return _again(stored, call)
+        if conditional and isinstance(problem, VersionConflict):
+            raise PreconditionFailed("Read it again, and decide again.") from problem
+        raise problem
 
-    def _sent(self, reply: Reply[Any], headers: Headers, call: Call, caller: Caller) -> Answer:
+    def _sent(self, reply: Reply[Any], call: Call, caller: Caller) -> Answer:
         """Return the reply as it is sent: 304 when the client has it already, never stored unless it says so."""
-        raw = encoded(reply.headers)
-        raw.append((b"correlation-id", call.correlation.encode()))
-        raw.append(NOSNIFF)
+        raw: RawHeaders = [
+            *(_kept(tuple(reply.headers.items())) if self.entry.method == "GET" else encoded(reply.headers)),
+            (b"correlation-id", call.correlation.encode()),
+            NOSNIFF,
+        ]
         if caller is not _ANYBODY and "cache-control" not in reply.headers:
             raw.append(_NO_STORE)
-        known = headers.get(b"if-none-match")
+        known = call.headers.get(b"if-none-match")
         if known is not None and self.entry.method == "GET" and _has(known, reply.headers.get("etag")):
             return Answer(304, [pair for pair in raw if pair[0] != b"content-type"], b"")
         if reply.status == 204:
             return Answer(204, [pair for pair in raw if pair[0] != b"content-type"], b"")
         return Answer(reply.status, raw, reply.body)
+
+
+@lru_cache(maxsize=1024)
+def _kept(headers: tuple[tuple[str, str], ...]) -> RawHeaders:
+    """Return a read's headers encoded, kept because most reads are answered with the same ones."""
+    return encoded(dict(headers))
+
+
+def _ids(values: dict[str, str]) -> tuple[str, ...]:
+    """Return what in a path is an id, for the log."""
+    return tuple(value for value in values.values() if len(value) == _ID_LENGTH)
 
 
 def _again(stored: StoredReply, call: Call) -> Answer:

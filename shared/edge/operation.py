@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import functions_framework.aio
 from starlette.requests import Request as FrameworkRequest
 
-from shared.edge.answer import NOSNIFF, Answer
+from shared.edge.answer import NOSNIFF, Answer, Receive, Scope
 from shared.edge.auth import Callers
 from shared.edge.ports import Gateway
 from shared.edge.problem import CONTENT_TYPE, document, headers_of, status_of
@@ -67,22 +67,22 @@ class Operation(ABC):
         """Raise Bug when the annotations of the function don't fit its registry entry."""
 
     @abstractmethod
-    async def answer(self, request: FrameworkRequest, call: Call) -> Answer:
+    async def answer(self, scope: Scope, receive: Receive, call: Call) -> Answer:
         """Do the work and return what is sent. Whatever is raised becomes a problem document."""
 
     @abstractmethod
-    def begin(self, request: FrameworkRequest) -> Call:
-        """Return the call, its trace continued from where the request carries it."""
+    def begin(self, scope: Scope) -> Call:
+        """Return the call, with the headers that are used and its trace continued from where they carry it."""
 
     def status_of(self, problem: Problem) -> int:
         """Return the HTTP status of a problem for this kind of function."""
         return status_of(problem)
 
-    async def __call__(self, request: FrameworkRequest) -> Answer:
+    async def __call__(self, scope: Scope, receive: Receive) -> Answer:
         """Answer one request; never raises but for cancellation."""
-        call = self.begin(request)
+        call = self.begin(scope)
         try:
-            answer = await self.answer(request, call)
+            answer = await self.answer(scope, receive, call)
         except Problem as problem:
             return self.refused(problem, call)
         except Exception as error:  # noqa: BLE001  the outermost frame: logged with its trace, told to nobody
@@ -119,7 +119,7 @@ def entry_point(operation: Operation) -> EntryPoint:
 
     @functools.wraps(operation.function)
     async def called(request: FrameworkRequest) -> Answer:
-        return await operation(request)
+        return await operation(request.scope, request.receive)
 
     called.__dict__["operation"] = operation
     return cast(EntryPoint, functions_framework.aio.http(called))

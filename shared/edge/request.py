@@ -8,15 +8,17 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar, get_args, get_origin
+from typing import Any, Final, Generic, NamedTuple, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 
-from shared.edge.answer import RawHeaders
+from shared.edge.answer import RawHeaders, Scope
+from shared.edge.auth import Caller
 from shared.edge.body import must_be_clear_json
 from shared.edge.problem import UnsupportedMediaType, invalid
-from shared.kernel.decision import By
+from shared.edge.telemetry import Call
+from shared.kernel.decision import By, Claim
 from shared.kernel.errors import Bug, Invalid
 from shared.kernel.money import Frozen
 from shared.kernel.reply import Encoded, Reply
@@ -35,40 +37,55 @@ class Nothing(Frozen):
 NOTHING: Final = Nothing()
 
 
+class Asking(NamedTuple):
+    """Who asks, in which call, under which key, from where."""
+
+    caller: Caller
+    call: Call
+    claim: Claim | None
+    scope: Scope
+    proxy_hops: int
+
+
+def address_of(scope: Scope, proxy_hops: int) -> str:
+    """Return the address that a caller is limited by: the one that the outermost trusted proxy saw."""
+    if proxy_hops:
+        for name, value in scope["headers"]:
+            if name == b"x-forwarded-for":
+                seen = value.split(b",")
+                return str(seen[-min(proxy_hops, len(seen))].strip().decode("latin-1"))
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
+
+
 class Request(Generic[B, P]):
     """One call of an HTTP operation."""
 
-    __slots__ = ("_by", "_client", "_headers", "_make_by", "body", "if_match", "params")
+    __slots__ = ("_asking", "_by", "_headers", "body", "if_match", "params")
 
-    def __init__(
-        self,
-        body: B,
-        params: P,
-        if_match: int | None,
-        headers: RawHeaders,
-        make_by: Callable[[], By],
-        client: Callable[[], str],
-    ) -> None:
+    def __init__(self, body: B, params: P, if_match: int | None, headers: RawHeaders, asking: Asking) -> None:
         self.body = body
         self.params = params
         self.if_match = if_match
         """The version that the client knows (from an ETag), when it makes its write depend on it."""
         self._headers = headers
-        self._make_by = make_by
-        self._client = client
+        self._asking = asking
         self._by: By | None = None
 
     @property
     def by(self) -> By:
         """Return on whose behalf the operation runs; made when first asked for, and the same ever after."""
         if self._by is None:
-            self._by = self._make_by()
+            caller, call, claim, _, _ = self._asking
+            self._by = By(
+                caller.actor, caller.roles, caller.merchant_id, call.correlation, None, call.traceparent, claim
+            )
         return self._by
 
     @property
     def client(self) -> str:
         """Return the network address of the caller, for limits alone: it is neither logged nor kept in clear."""
-        return self._client()
+        return address_of(self._asking.scope, self._asking.proxy_hops)
 
     @property
     def headers(self) -> Mapping[str, str]:

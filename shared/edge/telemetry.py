@@ -84,6 +84,7 @@ class Call:
         "actor",
         "correlation",
         "event",
+        "headers",
         "ids",
         "merchant",
         "meter",
@@ -94,9 +95,10 @@ class Call:
         "trace_id",
     )
 
-    def __init__(self, meter: Meter, traceparent: bytes | None, correlation: bytes | None) -> None:
+    def __init__(self, meter: Meter, headers: dict[bytes, bytes]) -> None:
         """Continue the caller's trace, or begin one. The correlation is the caller's, or the trace."""
         self.started = time.perf_counter()
+        self.headers = headers
         self.meter = meter
         meter.in_flight += 1
         self._span_id = ""
@@ -105,6 +107,7 @@ class Call:
         self._flags = "01"
         self.trace_id = ""
         self.started_ns = time.time_ns() if EXPORT.span is not None else 0
+        traceparent, correlation = headers.get(b"traceparent"), headers.get(b"correlation-id")
         if traceparent is not None:
             self.continue_from(traceparent)
         if not self.trace_id:
