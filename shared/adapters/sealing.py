@@ -6,25 +6,35 @@ another row does not open there. Layout: one byte format (1), 12 bytes nonce, ci
 
 import hmac
 import os
+from functools import cached_property
 from hashlib import sha256
-from typing import Final
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import TYPE_CHECKING, Final
 
 from shared.kernel.errors import Bug
 from shared.settings import SealingSettings
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _FORMAT: Final = b"\x01"
 _NONCE_BYTES: Final = 12
 
 
 class Sealer:
-    """Seals and opens texts with one key, and makes the digests by which sealed texts are found."""
+    """Seals and opens texts with one key, and makes the digests by which sealed texts are found.
+
+    The ciphers are loaded by the first call that needs them.
+    """
 
     def __init__(self, settings: SealingSettings) -> None:
-        self._cipher = AESGCM(settings.key)
+        self._settings = settings
         self._digest_key = hmac.digest(settings.key, b"digest", sha256)
+
+    @cached_property
+    def _cipher(self) -> "AESGCM":
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        return AESGCM(self._settings.key)
 
     def seal(self, text: str, *, context: str) -> bytes:
         """Return the text sealed for `context`; never the same bytes twice."""
@@ -33,6 +43,8 @@ class Sealer:
 
     def open(self, sealed: bytes, *, context: str) -> str:
         """Return the text. Raises Bug when it was sealed with another key, for another context, or was changed."""
+        from cryptography.exceptions import InvalidTag
+
         if not sealed.startswith(_FORMAT):
             raise Bug("a sealed value has an unknown format")
         nonce, rest = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]

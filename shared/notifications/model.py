@@ -63,7 +63,6 @@ Email = Annotated[
         r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$",
         max_length=254,
         strict=True,
-        repr=False,
     ),
 ]
 """An address as HTML's `input type=email` takes it, with a dot in the domain."""
@@ -74,7 +73,7 @@ class SetPreferences(Frozen):
 
     language: Language = "en"
     channels: tuple[Kind, ...] = Field(default=(Kind.PUSH, Kind.EMAIL), max_length=2)
-    email: Email | None = None
+    email: Email | None = Field(default=None, repr=False)
     quiet_hours: QuietHours | None = None
 
     @model_validator(mode="after")

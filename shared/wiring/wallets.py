@@ -3,8 +3,9 @@
 from functools import cache
 
 from shared.adapters.postgres.wallets import PostgresApiKeys, PostgresNonces, PostgresPeople, PostgresShopOwners
-from shared.settings import CustomerTokenSettings, SignInSettings
+from shared.settings import SignInSettings
 from shared.wallets.ports import ApiKeys, Proof, SigningIn, SignInTerms
+from shared.wiring.edge import customer_tokens
 from shared.wiring.resources import clock, database, region
 
 
@@ -24,9 +25,8 @@ def signing_in() -> SigningIn:
 def proof() -> Proof:
     """Return what turns a signature into a token; loads curves and JWTs, so only the sign-in asks for it."""
     from shared.adapters.evm.personal_sign import PersonalSignatures
-    from shared.edge.tokens import CustomerTokens
 
-    return Proof(PersonalSignatures(), CustomerTokens(CustomerTokenSettings.from_env()))
+    return Proof(PersonalSignatures(), customer_tokens())
 
 
 @cache

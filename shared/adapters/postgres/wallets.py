@@ -35,7 +35,6 @@ signed as (
   returning 1)""",
 )
 API_KEYS: Final = StateTable(name="api_keys", key="key_id", model=ApiKey, evolve=evolve_key)
-TABLES: Final = (USERS, API_KEYS)
 
 _RETURNING: Final = Sql(
     """
