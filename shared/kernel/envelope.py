@@ -59,6 +59,7 @@ class Routed(msgspec.Struct, frozen=True):
     id: str
     type: str
     subject: str
+    time: datetime
     traceparent: str | None = None
 
 
@@ -116,5 +117,5 @@ def work_envelope(work: Work, *, id: str, by: By, region: str, at: datetime) -> 
 
 
 def routed(body: bytes) -> Routed:
-    """Return id, type, subject and trace of an envelope. Raises msgspec.DecodeError when it is none."""
+    """Return id, type, subject, time and trace of an envelope. Raises msgspec.DecodeError when it is none."""
     return _ROUTED.decode(body)
