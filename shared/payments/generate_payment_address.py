@@ -69,9 +69,8 @@ async def _request(
         raise NotWatched("Try again in a few seconds.", retry_after_s=5)
     locked = await using.quotes.lock(order.total, asset)
     account = order.payout[chain.family]
-    account_key = using.account_keys.open(order.shop_id, chain.family, account)
     index = await using.store.next_index(account, chain.family)
-    receive = chain.addresses.receive(account_key, index)
+    receive = using.account_keys.receive(order.shop_id, chain, account, index)
     payment_id, now = PaymentId.new(), using.clock.now()
     quote = signed_quote(
         payment_id,

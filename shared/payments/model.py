@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -54,6 +55,12 @@ class PaymentPath(Frozen):
     """Names one payment."""
 
     payment_id: PaymentId
+
+
+class QrPath(PaymentPath):
+    """Names one payment, and how its picture is wanted; without `format` the Accept header says."""
+
+    format: Literal["svg", "png"] | None = None
 
 
 class Inclusion(Frozen):

@@ -13,7 +13,7 @@ from shared.kernel.ids import MerchantId, OrderId, ShopId, UserId
 from shared.kernel.money import Asset, Fiat, Money
 from shared.kernel.reply import Reply
 from shared.kernel.store import Store
-from shared.payments.chain import Addresses, BlockRef, Outpoint, Watch
+from shared.payments.chain import BlockRef, Outpoint, ReceiveAddress, Watch
 from shared.payments.facts import FeedPrice, PaymentRequested
 from shared.payments.model import Payment, PaymentView
 from shared.payments.observation import Observation
@@ -57,8 +57,6 @@ class PayableChain:
     """Chains of one family derive from one account key: `bitcoin`, `evm`."""
     contracts: Mapping[Asset, str | None]
     confirmations: int
-    addresses: Addresses
-    chain_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +100,10 @@ class Orders(Protocol):
 
 
 class AccountKeys(Protocol):
-    """Opens the sealed account keys of shops. Public keys: nothing here can spend."""
+    """Derives from the sealed account keys of shops. Public keys: nothing here can spend."""
 
-    def open(self, shop_id: ShopId, family: str, account: PayoutAccount) -> str:
-        """Return the account's extended public key."""
+    def receive(self, shop_id: ShopId, chain: PayableChain, account: PayoutAccount, index: int) -> ReceiveAddress:
+        """Return receive address `index` of the account on the chain."""
         ...
 
 

@@ -6,7 +6,7 @@ lease's epoch third. Whatever goes wrong, the cursor stands where everything bef
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
@@ -184,3 +184,11 @@ def _conflicts(spends: Iterable[Spend], inputs: Mapping[Outpoint, frozenset[str]
         for sighted in inputs.get(spend.outpoint, frozenset())
         if sighted != spend.by
     }
+
+
+async def watch_chains(watchers: Sequence[Watcher], *, by: By) -> None:
+    """Run a pass of each chain at once; one that fails stops no other. Raises the first failure afterwards."""
+    ended = await asyncio.gather(*(watcher.run(by=by) for watcher in watchers), return_exceptions=True)
+    for failure in ended:
+        if isinstance(failure, BaseException):
+            raise failure

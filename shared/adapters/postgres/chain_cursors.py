@@ -180,7 +180,9 @@ class PostgresCursors:
             final_height=final_height,
             scanned_at=observed.at,
         )
-        after, ready = prepare(TABLE, turn.chain, found, Decided((fact,)), by=by, now=observed.at, region=self._region)
+        after, ready = prepare(
+            TABLE, _stream(turn.chain), found, Decided((fact,)), by=by, now=observed.at, region=self._region
+        )
         row = {"version": ready.version, "head": ready.head, "row": ready.row, "expected": ready.expected}
         connection.run(_APPEND, {**row, "events": to_json(ready.events), "outbox": to_json(ready.outbox)})
         if found is None:
@@ -222,6 +224,10 @@ class PostgresReceivers:
 
 def _name(chain: str) -> str:
     return f"watch:{chain}"
+
+
+def _stream(chain: str) -> str:
+    return f"chain_{chain}"
 
 
 def _lease(turn: Turn) -> Lease:

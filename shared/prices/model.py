@@ -1,0 +1,95 @@
+"""Values of prices: what a feed said, what follows from several, what is shown."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from pydantic import Field, model_validator
+
+from shared.kernel.money import Asset, Currency, Fiat, Frozen, Money, Units
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An asset priced in a currency."""
+
+    asset: Asset
+    currency: Currency
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one feed said: fiat per whole coin, at the feed's own time or else when it answered."""
+
+    feed: str
+    price: Decimal
+    at: datetime
+
+
+class Said(Frozen):
+    """A reading as it is kept: the proof behind a rate. `price` is a decimal."""
+
+    feed: str
+    price: str
+    at: datetime
+
+
+class Rate(Frozen):
+    """Fiat per whole coin, with what each feed said; `at` is when they were asked."""
+
+    asset: Asset
+    currency: Currency
+    rate: Decimal
+    feeds: tuple[Said, ...]
+    at: datetime
+    version: int = 0
+
+
+class WhichPrices(Frozen):
+    """In which currency."""
+
+    currency: Currency = "EUR"
+
+
+class PriceView(Frozen):
+    """The price of one whole coin. `fresh`: quotes are given at it."""
+
+    asset: Asset
+    rate: str = Field(description="Fiat per whole coin, a decimal", examples=["59259.26"])
+    feeds: int
+    at: datetime
+    fresh: bool
+
+
+class PricesView(Frozen):
+    """The prices in a currency; an asset is missing when its price was never known."""
+
+    currency: Currency
+    prices: tuple[PriceView, ...]
+    version: int
+
+
+class Convert(Frozen):
+    """So much fiat in coins, or so many coins in fiat: give `currency` with `units` of it, or `coin_units`."""
+
+    asset: Asset
+    currency: Currency = "EUR"
+    units: Units | None = Field(default=None, le=10**15, description="Minor units of the currency: cents")
+    coin_units: Units | None = Field(
+        default=None, le=10**30, description="Base units of the asset: satoshi, wei, token units"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> "Convert":
+        if (self.units is None) == (self.coin_units is None):
+            raise ValueError("give either units or coin_units")
+        return self
+
+
+class ConvertView(Frozen):
+    """Both amounts. Coins are rounded up as in a quote, fiat down: never better than what a payment would give."""
+
+    fiat: Fiat
+    coins: Money
+    rate: str
+    at: datetime

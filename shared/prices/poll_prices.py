@@ -1,0 +1,34 @@
+"""poll_prices: ask every feed at once, keep the median of those that are fresh and agree."""
+
+import asyncio
+
+from shared.kernel.decision import By
+from shared.kernel.errors import Transient
+from shared.prices.model import Rate
+from shared.prices.ports import Polling
+from shared.prices.rates import NoFreshPrice, rate_of
+
+
+async def poll_prices(*, by: By, using: Polling) -> int:
+    """Keep what can be known now and return how many rates that were.
+
+    A pair that fewer than two feeds agree on keeps its old rate, which soon is too old for quotes. Raises Transient
+    when no pair at all has a price.
+    """
+    told = await asyncio.gather(*(feed.read(using.pairs) for feed in using.feeds), return_exceptions=True)
+    for answer in told:
+        if isinstance(answer, BaseException) and not isinstance(answer, Transient):
+            raise answer
+    answers = [answer for answer in told if not isinstance(answer, BaseException)]
+    now, rates = using.clock.now(), list[Rate]()
+    for pair in using.pairs:
+        readings = [answer[pair] for answer in answers if pair in answer]
+        try:
+            rates.append(rate_of(pair, readings, now=now))
+        except NoFreshPrice:
+            continue  # told to whoever asks for a quote, once the old rate is too old
+    if rates:
+        await using.rows.record(rates, by=by, now=now)
+    elif using.pairs:
+        raise NoFreshPrice(f"{len(answers)} of {len(using.feeds)} price feeds answered, and no two agree on anything.")
+    return len(rates)

@@ -1,0 +1,64 @@
+"""The watchers of chains, composed: one per chain and process, its node's connections kept."""
+
+from functools import cache
+
+from shared.adapters.bitcoin.chain import BitcoinChain
+from shared.adapters.bitcoin.node import BitcoinNode
+from shared.adapters.evm.chain import EvmChain, Token
+from shared.adapters.evm.node import EvmNode
+from shared.adapters.postgres.chain_cursors import PostgresCursors, PostgresReceivers
+from shared.kernel.money import Asset
+from shared.payments.chain import Chain
+from shared.payments.watch import Watcher, Watching
+from shared.settings import ChainSettings, ChainsSettings
+from shared.wiring.resources import clock, database, region
+
+BITCOIN_RANGE = 20
+"""Blocks of a commit: a full one is some 2 MB."""
+EVM_RANGE = 200
+
+
+@cache
+def bitcoin_watchers() -> tuple[Watcher, ...]:
+    """Return the watchers of the Bitcoin chains of CHAINS."""
+    return tuple(
+        _bitcoin_watcher(settings) for settings in ChainsSettings.from_env().chains if settings.kind == "bitcoin"
+    )
+
+
+@cache
+def evm_watchers() -> tuple[Watcher, ...]:
+    """Return the watchers of the EVM chains of CHAINS."""
+    return tuple(_evm_watcher(settings) for settings in ChainsSettings.from_env().chains if settings.kind == "evm")
+
+
+def _bitcoin_watcher(settings: ChainSettings) -> Watcher:
+    node = BitcoinChain(
+        BitcoinNode(settings.rpc, target=settings.name),
+        network=settings.network,
+        final_depth=settings.final_depth,
+        name=settings.name,
+    )
+    return Watcher(_watching(node, BITCOIN_RANGE), mempool=node)
+
+
+def _evm_watcher(settings: ChainSettings) -> Watcher:
+    node = EvmChain(
+        EvmNode(settings.rpc, target=settings.name),
+        chain_id=settings.chain_id,
+        tokens=[Token(Asset(token.symbol), token.contract, token.decimals) for token in settings.tokens],
+        native=Asset(settings.native),
+        finality=settings.finality,
+    )
+    return Watcher(_watching(node, EVM_RANGE))
+
+
+def _watching(node: Chain, range_blocks: int) -> Watching:
+    db = database()
+    return Watching(
+        node=node,
+        cursors=PostgresCursors(db, region=region()),
+        receivers=PostgresReceivers(db),
+        clock=clock(),
+        range_blocks=range_blocks,
+    )
