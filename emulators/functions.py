@@ -1,9 +1,11 @@
 """`python -m emulators.functions --role http|events --port N`: functions held together in one process.
 
-Each function is the application that its image serves; this only finds the one that a request means. Role `http`: the
-operations clients call, found by method and path as the load balancer's URL map finds them. Role `events`: event,
-scheduled and work functions, each at `/<operation>`; a process of its own, so that a watcher never stalls an order.
-`--elsewhere` names the ports of functions that have a process each (`make run ISOLATED=1`): calls are passed on.
+Each function is the application that its image serves; this only finds the one that a request means.
+
+Role `http`: the operations clients call, found by method and path as the load balancer's URL map finds them, and a page
+that describes them. Role `events`: event, scheduled and work functions, each at `/<operation>`, in another process, so
+that a watcher never stalls an order. `--elsewhere` names the ports of functions that have a process each
+(`make run ISOLATED=1`): calls are passed on.
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ import uvicorn
 from starlette.requests import Request
 
 from emulators.component import HOST
+from emulators.reference import pages
 from shared.edge.answer import Answer, Receive, Scope, Send
 from shared.edge.serve import KEEP_ALIVE_S, Front, FunctionApp, problem_answer
 from shared.kernel.errors import Transient
 from triggers.registry import Entry, Registry, load
 
 Find = Callable[[str, str], FunctionApp | None]
-_PER_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"host"})
+_PER_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"host", b"date"})
 _TIMEOUT_S = 310.0  # longer than the longest that a scheduled function may work
 
 
@@ -95,9 +98,13 @@ def _passed_on(entries: tuple[Entry, ...], elsewhere: Mapping[str, int]) -> dict
 
 
 def _by_route(registry: Registry, apps: Mapping[str, FunctionApp]) -> Find:
+    shown = pages()
+
     def find(method: str, path: str) -> FunctionApp | None:
         match = registry.match(method, path)
-        return apps[match.entry.operation] if match else None
+        if match:
+            return apps[match.entry.operation]
+        return shown.get(path) if method == "GET" else None
 
     return find
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def isolated_programs(*, http_port: int, events_port: int) -> list[Program]:
 @dataclass
 class _Kept:
     process: Process
+    own: bool  # started here, so stopped here
     started_at: float = 0.0
     failures: int = 0
 
@@ -88,11 +90,14 @@ class Supervisor:
     def keep(self, process: Process) -> None:
         """Start the process, wait until it is ready, and keep it running from then on. Raises ComponentFailed."""
         process.start()
-        self.watch(process)
+        self._add(process, own=True)
 
     def watch(self, process: Process) -> None:
-        """Keep a process running that was started elsewhere."""
-        self._kept[process.name] = _Kept(process, time.monotonic())
+        """Keep a process running that was started elsewhere, and is stopped there."""
+        self._add(process, own=False)
+
+    def _add(self, process: Process, *, own: bool) -> None:
+        self._kept[process.name] = _Kept(process, own, time.monotonic())
         if self._watch is None:
             self._watch = threading.Thread(target=self._look, name="supervisor", daemon=True)
             self._watch.start()
@@ -108,12 +113,14 @@ class Supervisor:
             self._kept[name].process.stop()
 
     def stop(self, grace_s: float | None = None) -> None:
-        """Stop everything, the last started first."""
+        """Start nothing anew from now on, and stop what was started here, all at once."""
         self._stopping.set()
         if self._watch is not None:
             self._watch.join()
-        for kept in reversed(list(self._kept.values())):
-            kept.process.stop(grace_s)
+        own = [kept.process for kept in self._kept.values() if kept.own]
+        with ThreadPoolExecutor(max(len(own), 1)) as pool:
+            for stopped in [pool.submit(process.stop, grace_s) for process in own]:
+                stopped.result()
 
     def _look(self) -> None:
         while not self._stopping.wait(_LOOK_EVERY_S):

@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 from emulators import postgres
 from emulators.component import LOCAL, ComponentFailed, free_port, port_taken, shown
@@ -36,7 +35,7 @@ def main(arguments: list[str]) -> int:
     given = options.parse_args(arguments)
     profile = os.environ.get("PROFILE") or "full"
     try:
-        with _OnlyOne(LOCAL / profile):
+        with only_one(LOCAL / profile):
             return _run(LOCAL / profile, given, light=profile == "light")
     except ComponentFailed as failure:
         print(f"run: {failure}", file=sys.stderr, flush=True)
@@ -67,7 +66,7 @@ def _run(workdir: Path, given: argparse.Namespace, *, light: bool) -> int:
 @contextmanager
 def temporary(workdir: Path) -> Iterator[dict[str, str]]:
     """Run the platform of a profile for the length of a block; gives its variables. Raises ComponentFailed."""
-    with _OnlyOne(workdir):
+    with only_one(workdir):
         platform = Platform(
             Stack(engines(light=workdir.name == "light"), workdir), _say(time.monotonic()), http_port=free_port()
         )
@@ -96,30 +95,22 @@ def _http_port() -> int:
     return other
 
 
-class _OnlyOne:
-    """Holds the profile's lock: two platforms on one data folder would destroy it. Raises ComponentFailed."""
-
-    def __init__(self, workdir: Path) -> None:
-        self._path = workdir / "lock"
-        self._file: TextIO | None = None
-
-    def __enter__(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("a+")
+@contextmanager
+def only_one(workdir: Path) -> Iterator[None]:
+    """Hold the profile's lock for a block: two platforms would destroy each other's data. Raises ComponentFailed."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    with (workdir / "lock").open("a+") as lock:
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as taken:
-            self._file.seek(0)
-            owner = self._file.read().strip() or "unknown"
+            lock.seek(0)
+            owner = lock.read().strip() or "unknown"
             advice = f"stop it with Ctrl-C where it runs, or with `kill {owner}`"
             raise ComponentFailed(f"the platform runs already, as process {owner}: {advice}") from taken
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
-
-    def __exit__(self, *_: object) -> None:
-        if self._file:
-            self._file.close()
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def _wipe(workdir: Path) -> None:
@@ -139,7 +130,7 @@ Cortado is up after {seconds:.1f} s. Ctrl-C stops it; logs are in {shown(platfor
   e-mail     {platform.env["AWS_ENDPOINT_URL"]}/moto-api/data.json
 
 Try:
-  curl -s '{url}/v1/shops/nearby?lat=52.52&lon=13.405'
+  curl -s '{url}/v1/shops?lat=52.52&lon=13.405'
   make demo
   make logs FN=create_order
 """,

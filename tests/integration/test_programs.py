@@ -50,7 +50,7 @@ def test_a_killed_process_is_started_anew(supervisor: Supervisor, told: Told, tm
 def test_a_process_that_keeps_ending_is_tried_ever_more_slowly(
     supervisor: Supervisor, told: Told, tmp_path: Path
 ) -> None:
-    supervisor.watch(program("broken", tmp_path, "raise SystemExit('no beans')"))
+    supervisor.keep(program("broken", tmp_path, "raise SystemExit('no beans')"))
     wait_until(lambda: len(told) >= 3, deadline_s=DEADLINE_S, what="three restarts")
     assert "no beans" in told[-1]
 
