@@ -63,3 +63,15 @@ class ModifierGroupPut(Fact):
     merchant_id: MerchantId
     currency: Currency
     group: ModifierGroup
+
+
+class MenuImported(Fact):
+    """The whole menu was replaced by one that came from elsewhere."""
+
+    type: ClassVar = "product.menu_imported.v1"
+    menu_id: MenuId
+    shop_id: ShopId
+    merchant_id: MerchantId
+    currency: Currency
+    items: tuple[MenuItem, ...]
+    groups: tuple[ModifierGroup, ...] = ()

@@ -9,22 +9,34 @@ from itertools import count
 from bip_utils import Bip32KeyNetVersions, Bip32Slip10Secp256k1, Bip39SeedGenerator
 
 from shared.adapters.account_keys import SealedAccountKeys
-from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.catalog import PostgresMenus, PostgresRates, PostgresShopTerms
+from shared.adapters.postgres.database import Connection, Database
 from shared.adapters.postgres.inbox import PostgresInbox
+from shared.adapters.postgres.replay import Report, replay
 from shared.adapters.postgres.shops import PostgresCards, PostgresPlaces, PostgresShops
+from shared.adapters.postgres.supply import (
+    PostgresHolds,
+    PostgresOrderStandings,
+    PostgresReceipts,
+    PostgresShelves,
+    PostgresShopOwners,
+)
 from shared.adapters.redis.cache import RedisCache
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.documents import CachedDocuments
 from shared.adapters.redis.geo import RedisShopIndex
 from shared.adapters.sealing import Sealer
 from shared.adapters.shop_places import IndexedPlaces
+from shared.catalog.get_menu import menu_document
+from shared.catalog.ports import Catalog
 from shared.kernel.decision import By, Claim, Role, Taking
-from shared.kernel.ids import EventId, KeyId, MerchantId, UserId
+from shared.kernel.ids import EventId, KeyId, MerchantId, ShopId, UserId
 from shared.settings import PostgresSettings, RedisSettings, SealingSettings
 from shared.shops.get_shop import shop_document
 from shared.shops.model import RegisterShop
 from shared.shops.ports import Registration, Shops
 from shared.shops.register_shop import register_shop
+from shared.supply.ports import Supply
 from tests.integration.ordering import FixedClock
 
 _MNEMONIC = "test test test test test test test test test test test junk"
@@ -81,8 +93,21 @@ def a_shop(name: str = "Röststätte", at: tuple[float, float] = MITTE, **change
     )
 
 
+def supplied(db: Database, clock: FixedClock) -> Supply:
+    """Supply on a real database."""
+    return Supply(
+        receipts=PostgresReceipts(db, region="test"),
+        holds=PostgresHolds(db, region="test"),
+        shelves=PostgresShelves(db),
+        shops=PostgresShopOwners(db),
+        orders=PostgresOrderStandings(db),
+        inbox=PostgresInbox(db),
+        clock=clock,
+    )
+
+
 class Shopkeeping:
-    """Shops on a real database and a real cache."""
+    """Shops, menus and stock on a real database and a real cache."""
 
     def __init__(self, database: str, redis_url: str) -> None:
         self.clock = FixedClock()
@@ -109,10 +134,28 @@ class Shopkeeping:
             clock=self.clock,
         )
 
-    async def opened(self, merchant: Merchant, command: RegisterShop | None = None) -> str:
+        menus, terms = PostgresMenus(self.db, region="test"), PostgresShopTerms(self.db)
+        build = partial(
+            menu_document, store=menus, shops=terms, rates=PostgresRates(self.db, ttl_s=0.0), clock=self.clock
+        )
+        self.catalog = Catalog(
+            store=menus,
+            shops=terms,
+            documents=CachedDocuments(self.cache, "menu", build, clock=self.clock, kept_s=0.0),
+            inbox=PostgresInbox(self.db),
+            clock=self.clock,
+        )
+        self.supply = supplied(self.db, self.clock)
+        self._url = database
+
+    async def opened(self, merchant: Merchant, command: RegisterShop | None = None) -> ShopId:
         """Register a shop and return its id."""
         reply = await register_shop(command or a_shop(), by=keyed(merchant.owner), using=self.registration)
-        return str(reply.view.shop.shop_id)
+        return reply.view.shop.shop_id
+
+    def replayed(self) -> Report:
+        """Rebuild every state from its facts and compare."""
+        return replay(Connection(PostgresSettings(self._url)))
 
     async def closed(self) -> None:
         """Give up connections."""

@@ -10,8 +10,7 @@ from datetime import timedelta
 import pytest
 
 from emulators.component import free_port
-from shared.adapters.postgres.database import Connection, Sql
-from shared.adapters.postgres.replay import replay
+from shared.adapters.postgres.database import Sql
 from shared.adapters.postgres.shops import PostgresPlaces
 from shared.adapters.redis.cache import Version
 from shared.adapters.redis.documents import encoded
@@ -20,7 +19,6 @@ from shared.kernel.encoding import to_json
 from shared.kernel.errors import Bug, Invalid, NotFound, Transient, VersionConflict
 from shared.kernel.hours import Opening
 from shared.kernel.ids import ShopId
-from shared.settings import PostgresSettings
 from shared.shops.find_nearby_shops import find_nearby_shops
 from shared.shops.get_shop import get_shop
 from shared.shops.model import Family, FindShops, NearbyShop, SetOpeningHours, ShopView
@@ -114,7 +112,7 @@ async def test_a_key_sent_twice_registers_one_shop(at: Shopkeeping) -> None:
 
 async def test_hours_are_set_under_the_version_that_was_read(at: Shopkeeping) -> None:
     anna = Merchant()
-    shop_id = ShopId(await at.opened(anna))
+    shop_id = await at.opened(anna)
     command = SetOpeningHours(weekly=WEDNESDAY)
     reply = await set_opening_hours(shop_id, command, if_match=1, by=keyed(anna.owner), using=at.shops)
     assert (reply.headers["etag"], reply.view.shop.open) == ('"2"', True)
@@ -131,7 +129,7 @@ async def test_hours_are_set_under_the_version_that_was_read(at: Shopkeeping) ->
 
 async def test_a_shown_shop_is_cached_until_its_hours_or_its_state_change(at: Shopkeeping) -> None:
     anna = Merchant()
-    shop_id = ShopId(await at.opened(anna))
+    shop_id = await at.opened(anna)
     await set_opening_hours(
         shop_id, SetOpeningHours(weekly=WEDNESDAY), if_match=None, by=keyed(anna.owner), using=at.shops
     )
@@ -162,7 +160,7 @@ async def test_a_shop_that_is_not_there_is_not_found(at: Shopkeeping) -> None:
 
 async def test_a_slow_reader_can_not_bring_an_old_shop_back_into_the_cache(at: Shopkeeping) -> None:
     anna = Merchant()
-    shop_id = ShopId(await at.opened(anna))
+    shop_id = await at.opened(anna)
     stale = await at.shops.documents.of(shop_id)
     await set_opening_hours(
         shop_id, SetOpeningHours(weekly=WEDNESDAY), if_match=None, by=keyed(anna.owner), using=at.shops
@@ -173,7 +171,7 @@ async def test_a_slow_reader_can_not_bring_an_old_shop_back_into_the_cache(at: S
 
 
 async def test_facts_that_come_twice_and_late_leave_the_index_with_the_present_place(at: Shopkeeping) -> None:
-    shop_id = ShopId(await at.opened(Merchant()))
+    shop_id = await at.opened(Merchant())
     by = woken("project_shop_index")
     for version in (2, 1, 1):
         await project_shop_index(shop_id, version, by=by, using=at.shops)
@@ -186,7 +184,7 @@ async def test_facts_that_come_twice_and_late_leave_the_index_with_the_present_p
 
 async def test_a_fact_waits_while_the_index_can_not_be_written(database: str) -> None:
     keeping = Shopkeeping(database, f"redis://127.0.0.1:{free_port()}/0")
-    shop_id = ShopId(await keeping.opened(Merchant()))
+    shop_id = await keeping.opened(Merchant())
     with pytest.raises(Transient):
         await project_shop_index(shop_id, 1, by=woken("project_shop_index"), using=keeping.shops)
     assert [list(row) for row in await keeping.db.run(Sql("select count(*) from inbox"))] == [[0]]
@@ -295,11 +293,11 @@ async def test_the_nearest_of_many_are_found_by_the_index_of_places(at: Shopkeep
     assert "shops_by_place" in " ".join(row[0] for row in rows)
 
 
-async def test_a_replay_of_its_facts_gives_the_shop_as_it_is(at: Shopkeeping, database: str) -> None:
+async def test_a_replay_of_its_facts_gives_the_shop_as_it_is(at: Shopkeeping) -> None:
     anna = Merchant()
-    shop_id = ShopId(await at.opened(anna, a_shop(at=(52.123456789012345, 13.1), confirmations={"BTC": 2})))
+    shop_id = await at.opened(anna, a_shop(at=(52.123456789012345, 13.1), confirmations={"BTC": 2}))
     await set_opening_hours(
         shop_id, SetOpeningHours(weekly=WEDNESDAY), if_match=None, by=keyed(anna.owner), using=at.shops
     )
-    report = replay(Connection(PostgresSettings(database)))
+    report = at.replayed()
     assert (report.streams, report.events, report.differences) == (1, 2, [])

@@ -2,13 +2,28 @@
 
 from typing import Any, Final
 
-from shared.adapters.postgres import claims, notifications, orders, shops, wallets
+from shared.adapters.postgres import catalog, claims, notifications, orders, payments, shops, supply, wallets
 from shared.adapters.postgres.statement import StateTable
-from shared.kernel.ids import ClaimId, KeyId, NotificationId, OrderId, ShopId, UserId
+from shared.kernel.ids import (
+    ClaimId,
+    KeyId,
+    MenuId,
+    NotificationId,
+    OrderId,
+    PaymentId,
+    ReceiptId,
+    ReservationId,
+    ShopId,
+    UserId,
+)
 
 STREAMS: Final[dict[str, StateTable[Any]]] = {
     ShopId.prefix: shops.TABLE,
+    MenuId.prefix: catalog.TABLE,
+    ReceiptId.prefix: supply.RECEIPTS,
+    ReservationId.prefix: supply.HOLDS,
     OrderId.prefix: orders.TABLE,
+    PaymentId.prefix: payments.TABLE,
     ClaimId.prefix: claims.TABLE,
     NotificationId.prefix: notifications.TABLE,
     UserId.prefix: wallets.USERS,

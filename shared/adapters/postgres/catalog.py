@@ -1,0 +1,76 @@
+"""Menus in Postgres: their streams with every version kept, and what the catalog reads of shops and rates."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from shared.adapters.kept import Kept
+from shared.adapters.postgres.database import Database, Sql
+from shared.adapters.postgres.statement import StateTable
+from shared.adapters.postgres.store import StateStore
+from shared.catalog.lifecycle import evolve
+from shared.catalog.model import Menu
+from shared.catalog.ports import Rate, ShopTerms
+from shared.kernel.errors import NotFound
+from shared.kernel.ids import MerchantId, ShopId
+from shared.kernel.money import Asset, Currency
+
+TABLE: Final = StateTable(
+    name="menus",
+    key="menu_id",
+    model=Menu,
+    evolve=evolve,
+    extra=""",
+kept_for_good as (
+  insert into menu_versions (shop_id, version, document)
+  select :row::jsonb ->> 'shop_id', :version::bigint, :row::jsonb from state
+  returning 1)""",
+)
+
+TERMS_S: Final = 2.0
+RATES_S: Final = 1.0
+SIZE: Final = 10_000
+
+_TERMS: Final = Sql("select merchant_id, currency, accepts from shops where shop_id = :shop_id")
+_RATES: Final = Sql("select asset, rate, at from price_latest where currency = :currency")
+
+
+class PostgresMenus(StateStore[Menu]):
+    """The catalog's own store."""
+
+    def __init__(self, db: Database, *, region: str) -> None:
+        super().__init__(db, TABLE, region=region)
+
+
+class PostgresShopTerms:
+    """Shops as the catalog sees them. Merchant and currency of a shop never change."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._kept = Kept(self._load, ttl_s=TERMS_S, size=SIZE)
+
+    async def terms(self, shop_id: ShopId) -> ShopTerms:
+        """Return the shop's terms, at most some seconds old. Raises NotFound."""
+        return await self._kept.get(shop_id)
+
+    async def _load(self, shop_id: ShopId) -> ShopTerms:
+        rows = await self._db.run(_TERMS, shop_id=shop_id)
+        if not rows:
+            raise NotFound("There is no such shop.")
+        merchant_id, currency, accepts = rows[0]
+        return ShopTerms(shop_id, MerchantId(merchant_id), currency, tuple(Asset(asset) for asset in accepts))
+
+
+class PostgresRates:
+    """The newest rates."""
+
+    def __init__(self, db: Database, *, ttl_s: float = RATES_S) -> None:
+        self._db = db
+        self._kept = Kept(self._load, ttl_s=ttl_s, size=100)
+
+    async def latest(self, currency: Currency) -> Mapping[Asset, Rate]:
+        """Return the newest rates in a currency, at most a second later than they were found, however old."""
+        return await self._kept.get(currency)
+
+    async def _load(self, currency: Currency) -> Mapping[Asset, Rate]:
+        rows = await self._db.run(_RATES, currency=currency)
+        return {Asset(asset): Rate(rate, at) for asset, rate, at in rows if asset in Asset.__members__}

@@ -1,0 +1,188 @@
+"""Values of the catalog: what a merchant sends, what is kept, what is shown."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, model_validator
+
+from shared.catalog.facts import MenuItem, Modifier, ModifierGroup
+from shared.kernel.ids import ItemId, MenuId, MerchantId, ModifierGroupId, ModifierId, ShopId
+from shared.kernel.money import Asset, Currency, Frozen, Units
+from shared.kernel.text import Label, Name, Note, Sku
+
+MAX_ITEMS: Final = 300
+MAX_GROUPS: Final = 100
+MAX_PRICE: Final = 10**9
+"""In minor units: ten million euros."""
+
+
+def _affordable(units: int) -> int:
+    if units > MAX_PRICE:
+        raise ValueError(f"a price is at most {MAX_PRICE} minor units")
+    return units
+
+
+Price = Annotated[Units, AfterValidator(_affordable)]
+
+
+def _each_once(values: Sequence[object], what: str) -> None:
+    if len(set(values)) != len(values):
+        raise ValueError(f"{what}: one stands there twice")
+
+
+class PutModifier(Frozen):
+    """One choice: oat milk, +50 cents."""
+
+    modifier_id: ModifierId
+    name: Label
+    price_delta: Price = Field(description="Added to the item's price, in minor units of the shop's currency")
+    available: bool = True
+
+    def modifier(self) -> Modifier:
+        """Return it as a fact carries it."""
+        return Modifier(
+            modifier_id=self.modifier_id, name=self.name, price_delta=self.price_delta, available=self.available
+        )
+
+
+class PutModifierGroup(Frozen):
+    """A group of choices as it shall be; a customer takes at least `min` and at most `max` of them."""
+
+    name: Label
+    min: int = Field(ge=0, le=20, strict=True)
+    max: int = Field(ge=1, le=20, strict=True)
+    modifiers: tuple[PutModifier, ...] = Field(min_length=1, max_length=50)
+    defaults: tuple[ModifierId, ...] = Field(
+        default=(), max_length=20, description="Taken where a customer chooses nothing from the group"
+    )
+
+    @model_validator(mode="after")
+    def _can_be_chosen(self) -> "PutModifierGroup":
+        choices = [modifier.modifier_id for modifier in self.modifiers]
+        _each_once(choices, "modifiers")
+        _each_once(self.defaults, "defaults")
+        if not self.min <= self.max <= len(choices):
+            raise ValueError("min ≤ max ≤ number of choices")
+        if not set(self.defaults) <= set(choices):
+            raise ValueError("defaults are choices of the group")
+        if self.defaults and not self.min <= len(self.defaults) <= self.max:
+            raise ValueError("as many defaults as one may choose: min to max")
+        return self
+
+    def group(self, group_id: ModifierGroupId) -> ModifierGroup:
+        """Return it as a fact carries it."""
+        return ModifierGroup(
+            group_id=group_id,
+            name=self.name,
+            min=self.min,
+            max=self.max,
+            modifiers=tuple(modifier.modifier() for modifier in self.modifiers),
+            defaults=self.defaults,
+        )
+
+
+class PutMenuItem(Frozen):
+    """An item as it shall be. `sku` is the stock that one portion takes; without one it is never counted."""
+
+    name: Name
+    description: Note = ""
+    category: Label
+    price: Price = Field(description="In minor units of the shop's currency")
+    sku: Sku | None = None
+    modifier_groups: tuple[ModifierGroupId, ...] = Field(default=(), max_length=10)
+    allergens: tuple[Label, ...] = Field(default=(), max_length=20)
+    available: bool = True
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "PutMenuItem":
+        _each_once(self.modifier_groups, "modifier_groups")
+        _each_once(self.allergens, "allergens")
+        return self
+
+    def item(self, item_id: ItemId) -> MenuItem:
+        """Return it as a fact carries it."""
+        return MenuItem(
+            item_id=item_id,
+            name=self.name,
+            description=self.description,
+            category=self.category,
+            price=self.price,
+            sku=self.sku,
+            modifier_groups=self.modifier_groups,
+            allergens=self.allergens,
+            available=self.available,
+        )
+
+
+class ImportMenu(Frozen):
+    """A whole menu, which replaces the present one. Its order is the order in which it is shown."""
+
+    items: dict[ItemId, PutMenuItem] = Field(min_length=1, max_length=MAX_ITEMS)
+    groups: dict[ModifierGroupId, PutModifierGroup] = Field(default={}, max_length=MAX_GROUPS)
+
+
+class ItemPath(Frozen):
+    """Names one item of a shop's menu; whoever adds an item makes its id, a UUIDv7."""
+
+    shop_id: ShopId
+    item_id: ItemId
+
+
+class GroupPath(Frozen):
+    """Names one modifier group of a shop's menu; whoever adds a group makes its id, a UUIDv7."""
+
+    shop_id: ShopId
+    group_id: ModifierGroupId
+
+
+class ShopPath(Frozen):
+    """Names one shop."""
+
+    shop_id: ShopId
+
+
+class Menu(Frozen):
+    """The state of a menu: a pure fold of its facts, one row of `menus`, and one of `menu_versions` per version."""
+
+    menu_id: MenuId
+    shop_id: ShopId
+    merchant_id: MerchantId
+    currency: Currency
+    items: tuple[MenuItem, ...] = ()
+    groups: tuple[ModifierGroup, ...] = ()
+
+
+class MenuChange(Frozen):
+    """A menu after a change: its id, its version, how much is on it."""
+
+    menu_id: MenuId
+    shop_id: ShopId
+    version: int
+    items: int
+    groups: int
+
+
+class LiveRate(Frozen):
+    """What one whole coin is worth in the menu's currency, and how old that is."""
+
+    rate: str = Field(description="Fiat per whole coin, a decimal number")
+    at: datetime
+
+
+class ShownItem(MenuItem):
+    """An item with its present price in every coin the shop takes, in base units, rounded up."""
+
+    prices: dict[Asset, Units] = Field(description="In base units; an asset without a fresh rate is missing")
+
+
+class MenuView(Frozen):
+    """A shop's menu. What counts for an order is the fiat price; coins are quoted when the order is paid."""
+
+    menu_id: MenuId
+    shop_id: ShopId
+    version: int
+    currency: Currency
+    rates: dict[Asset, LiveRate]
+    items: tuple[ShownItem, ...]
+    groups: tuple[ModifierGroup, ...]
