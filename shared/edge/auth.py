@@ -116,8 +116,12 @@ class Callers:
         return caller
 
     async def service(self, authorization: bytes | None, query_token: str | None = None) -> str:
-        """Return the name of the service that is calling. Raises Unauthenticated, or Stranger."""
-        token = query_token if authorization is None and query_token else _bearer(authorization)
+        """Return the name of the service that is calling. Raises Unauthenticated, or Stranger.
+
+        A token in the query is looked at only where the settings say that Pub/Sub can't send a header.
+        """
+        in_query = authorization is None and query_token and self._services().token_in_query
+        token = query_token if in_query and query_token else _bearer(authorization)
         known = self._service_callers.get(token)
         if known is not None:
             return known

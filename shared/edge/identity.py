@@ -100,6 +100,11 @@ class ServiceTokens:
         self._keys: dict[str, Any] = {}
         self._read_at = float("-inf")
 
+    @property
+    def token_in_query(self) -> bool:
+        """Return whether a token may come in the query: Pub/Sub's emulator sends no header."""
+        return self._settings.token_in_query
+
     async def verified(self, token: str) -> VerifiedService:
         """Return which service this is. Raises Unauthenticated, Stranger, Transient without keys."""
         try:

@@ -121,6 +121,8 @@ def shape_of(function: Callable[..., Any], entry: Entry) -> Shape:
     missing = set(entry.variables) - set(params.model_fields)
     if missing:
         raise Bug(f"{where}: {params.__name__} has no field for {', '.join(sorted(missing))} of {entry.path}")
+    if not params.model_config.get("frozen"):
+        raise Bug(f"{where}: {params.__name__} is not frozen, and parameters of reads are shared between calls")
     if body is not Nothing and entry.method in ("GET", "DELETE"):
         raise Bug(f"{where}: a {entry.method} takes no body")
     (view,) = get_args(hints["return"])

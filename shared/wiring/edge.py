@@ -8,6 +8,7 @@ Nothing is opened, read or imported for the gateway before a call needs it.
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,7 +25,7 @@ from shared.kernel.decision import Claim, StoredReply
 from shared.kernel.facts import Fact
 from shared.kernel.ids import KeyId
 from shared.kernel.reply import Reply
-from shared.settings import CustomerTokenSettings, EdgeSettings, RedisSettings, ServiceIdentitySettings
+from shared.settings import CustomerTokenSettings, EdgeSettings, PostgresSettings, RedisSettings, ServiceIdentitySettings
 from triggers.registry import load
 
 if TYPE_CHECKING:
@@ -93,6 +94,15 @@ def _postgres() -> "PostgresEdge":
 
 
 @cache
+def _replica() -> "PostgresEdge":
+    from shared.adapters.postgres.database import Database
+    from shared.adapters.postgres.edge import PostgresEdge
+
+    settings = PostgresSettings.from_env()
+    return PostgresEdge(Database(replace(settings, url=os.environ["DATABASE_REPLICA_URL"], connections=1)))
+
+
+@cache
 def _redis_limits() -> "RedisLimits":
     from shared.adapters.redis.client import connect
     from shared.adapters.redis.limits import RedisLimits
@@ -121,8 +131,13 @@ class EngineGateway:
         return self._limits.allow(caller, operation)
 
     async def ready(self) -> Mapping[str, str]:
-        """Return what the dependencies of this region say."""
-        return {"postgres": await _postgres().ready()}
+        """Return what this region's replica says, where there is one.
+
+        The primary is not asked: it may be in another region, and its loss must not take every region out of service.
+        """
+        if not os.environ.get("DATABASE_REPLICA_URL"):
+            return {}
+        return {"replica": await _replica().ready()}
 
 
 async def _settle(caller: str, operation: str, leases_per_minute: int) -> float | None:

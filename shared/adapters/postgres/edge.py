@@ -35,9 +35,9 @@ class PostgresEdge:
         return await stored_reply(self._db, claim)
 
     async def ready(self) -> str:
-        """Return 'ok', or what kind of error the database answers with."""
+        """Return 'ok', or 'down' and the kind of problem."""
         try:
             await self._db.run(_ALIVE)
         except Problem as problem:
-            return problem.type
+            return f"down: {problem.type}"
         return "ok"
