@@ -54,9 +54,9 @@ class AwsClient:
 
     @cached_property
     def _guard(self) -> Guard:
-        from botocore.exceptions import HTTPClientError
+        from botocore.exceptions import ConnectionError, HTTPClientError
 
-        return Guard(self._service, self._limits, outages=(HTTPClientError,))
+        return Guard(self._service, self._limits, outages=(ConnectionError, HTTPClientError))
 
     async def call(self, call: Callable[[Any], T]) -> T | Refused | NotNow | Unknown:
         """Return what `call(client)` returns, run in a thread, or what its failure means. Reasons name no address."""
