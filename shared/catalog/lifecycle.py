@@ -27,7 +27,7 @@ from shared.kernel.decision import By, Role
 from shared.kernel.errors import Bug, Conflict, Forbidden, Invalid, NotFound
 from shared.kernel.facts import Fact
 from shared.kernel.ids import ItemId, MenuId, ModifierGroupId
-from shared.kernel.money import MINOR_DIGITS, Asset
+from shared.kernel.money import MINOR_DIGITS, Asset, Money
 
 FRESH_RATE: Final = timedelta(minutes=2)
 """An older rate is not shown: nobody would get that price."""
@@ -164,7 +164,7 @@ def shown(menu: Menu, version: int, *, shop: ShopTerms, rates: Mapping[Asset, Ra
         items=tuple(
             ShownItem(
                 **dict(item),
-                prices={asset: _in_coins(item.price, digits, asset, rate.rate) for asset, rate in fresh.items()},
+                prices=tuple(_in_coins(item.price, digits, asset, rate.rate) for asset, rate in fresh.items()),
             )
             for item in menu.items
         ),
@@ -172,7 +172,7 @@ def shown(menu: Menu, version: int, *, shop: ShopTerms, rates: Mapping[Asset, Ra
     )
 
 
-def _in_coins(minor_units: int, digits: int, asset: Asset, rate: Decimal) -> int:
-    """Return a fiat price in base units of the coin, rounded up: never less than the price."""
+def _in_coins(minor_units: int, digits: int, asset: Asset, rate: Decimal) -> Money:
+    """Return a fiat price in a coin, rounded up: never less than the price."""
     coins = _UP.divide(Decimal(minor_units).scaleb(-digits), rate)
-    return int(coins.scaleb(asset.decimals, _UP).to_integral_value(ROUND_CEILING))
+    return Money(asset=asset, units=int(coins.scaleb(asset.decimals, _UP).to_integral_value(ROUND_CEILING)))

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared.catalog.facts import MenuItem, Modifier, ModifierGroup
 from shared.kernel.ids import ItemId, MenuId, MerchantId, ModifierGroupId, ModifierId, ShopId
-from shared.kernel.money import Asset, Currency, Frozen, Units
+from shared.kernel.money import Asset, Currency, Frozen, Money, Units
 from shared.kernel.text import Label, Name, Note, Sku
 
 MAX_ITEMS: Final = 300
@@ -173,7 +173,7 @@ class LiveRate(Frozen):
 class ShownItem(MenuItem):
     """An item with its present price in every coin the shop takes, in base units, rounded up."""
 
-    prices: dict[Asset, Units] = Field(description="In base units; an asset without a fresh rate is missing")
+    prices: tuple[Money, ...] = Field(description="One for each accepted asset that has a fresh rate")
 
 
 class MenuView(Frozen):

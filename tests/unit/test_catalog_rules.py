@@ -170,7 +170,7 @@ def test_prices_in_coins_are_rounded_up_and_stale_or_refused_coins_are_missing()
         Asset.USDT: Rate(Decimal("0.93"), NOON),
     }
     view = lifecycle.shown(menu, 3, shop=SHOP, rates=rates, now=NOON)
-    assert view.items[0].prices == {Asset.BTC: 7637, Asset.USDC: 4516130}
+    assert {price.asset: price.units for price in view.items[0].prices} == {Asset.BTC: 7637, Asset.USDC: 4516130}
     assert {asset: rate.rate for asset, rate in view.rates.items()} == {Asset.BTC: "55000.01", Asset.USDC: "0.93"}
     assert view.version == 3
 
@@ -179,7 +179,7 @@ def test_prices_in_coins_are_rounded_up_and_stale_or_refused_coins_are_missing()
 def test_a_price_in_coins_is_never_less_than_the_price_nor_a_unit_more_than_needed(
     cents: int, rate: Decimal, asset: Asset
 ) -> None:
-    units = lifecycle._in_coins(cents, 2, asset, rate)
+    units = lifecycle._in_coins(cents, 2, asset, rate).units
     owed = cents * 10**8 * 10**asset.decimals
     per_unit = 100 * int(rate * 10**8)
     assert units * per_unit >= owed
