@@ -88,6 +88,7 @@ class Platform:
             "CORTADO_REGION": REGION,
             "PUBLIC_URL": self.url,
             "SIWE_DOMAIN": f"{HOST}:{self.http_port}",
+            "SIGN_IN_LIMIT_PER_MINUTE": "100000",
             "FUNCTION_URL_TEMPLATE": f"http://{HOST}:{self.events_port}/{{function}}",
         }
 
