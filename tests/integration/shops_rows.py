@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from shared.adapters.postgres.database import Database, Sql
+from shared.adapters.postgres.database import Connection, Database, Sql
+from shared.adapters.postgres.replay import replay
 from shared.kernel.facts import GENESIS
 from shared.kernel.ids import MerchantId, OrderId, ShopId, UserId
+from shared.settings import PostgresSettings
 
 SHOP = Sql(
     "insert into shops (shop_id, merchant_id, name, address, latitude, longitude, timezone, currency, accepts, payout,"
@@ -49,3 +51,14 @@ async def an_order(
 async def stands(db: Database, order_id: OrderId, status: str, *, halted: bool = False) -> None:
     """Move an order on to another state."""
     await db.run(STANDS, order_id=order_id, status=status, halted=halted)
+
+
+def not_as_their_events_say(url: str, *prefixes: str) -> list[str]:
+    """Return the differences that replay finds in streams of these prefixes; rows of others are laid without events."""
+    connection = Connection(PostgresSettings(url))
+    try:
+        report = replay(connection)
+    finally:
+        connection.close()
+    assert report.streams, "there is nothing to replay"
+    return [difference for difference in report.differences if difference.startswith(prefixes)]

@@ -25,7 +25,7 @@ from shared.kernel.ids import EventId, KeyId, MerchantId, OrderId, PaymentId, Sh
 from shared.orders.facts import OrderConfirmed
 from shared.settings import PostgresSettings
 from tests.integration.ordering import NOON, FixedClock
-from tests.integration.shops_rows import a_shop, an_order, stands
+from tests.integration.shops_rows import a_shop, an_order, not_as_their_events_say, stands
 
 FACTS = Sql("select type, count(*)::int from events group by type order by type")
 TAKEN = Sql("select count(*)::int from inbox where operation = 'issue_claim_code'")
@@ -168,6 +168,7 @@ async def test_fifty_tills_redeeming_one_code_at_once_hand_over_one_order(databa
     tried = [outcome(counter.redeem(code, f"attempt-{number}")) for number in range(50)]
     assert Counter(await asyncio.gather(*tried)) == {"ok": 1, "claim-redeemed": 49}
     assert (await counter.facts())["claim.redeemed.v1"] == 1
+    assert not_as_their_events_say(database, "clm_") == []
 
 
 async def test_one_till_sending_the_same_attempt_fifty_times_is_told_the_same(database: str) -> None:

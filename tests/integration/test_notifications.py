@@ -30,7 +30,7 @@ from shared.notifications.set_preferences import set_preferences
 from shared.orders.facts import OrderReady
 from shared.settings import AwsSettings, PostgresSettings, SealingSettings
 from tests.integration.ordering import NOON, FixedClock
-from tests.integration.shops_rows import a_shop, an_order, stands
+from tests.integration.shops_rows import a_shop, an_order, not_as_their_events_say, stands
 
 ADDRESS = "ada.lovelace@example.com"
 WORK = Sql("select topic, convert_from(body, 'UTF8') from outbox where topic like 'work:%' order by seq")
@@ -158,6 +158,7 @@ async def test_an_event_that_comes_many_times_sends_one_mail_and_one_push(databa
     id = NotificationId.like(event)
     assert (await room.delivery(id)).status == "sent"
     assert (await room.delivery(id, f"push:{phone.device_id}")).status == "sent"
+    assert not_as_their_events_say(database, "ntf_") == []
 
 
 async def test_no_address_and_no_token_lies_in_clear_anywhere(database: str) -> None:

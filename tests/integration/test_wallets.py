@@ -25,7 +25,7 @@ from shared.wallets.request_nonce import request_nonce
 from shared.wallets.sign_in_with_ethereum import sign_in_with_ethereum
 from shared.wallets.siwe import SignInRefused
 from tests.integration.ordering import FixedClock
-from tests.integration.shops_rows import a_shop
+from tests.integration.shops_rows import a_shop, not_as_their_events_say
 from tests.signing import DOMAIN, NOW, PERSON, message, signature_of
 
 COUNTS = Sql(
@@ -84,6 +84,7 @@ async def test_the_first_sign_in_makes_a_person_and_the_second_finds_them(databa
     second = await door.sign_in(message(nonce=await door.nonce()))
     assert second.user_id == first.user_id
     assert await door.counts() == [1, 1, 0, 2]
+    assert not_as_their_events_say(database, "usr_") == []
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -178,6 +179,7 @@ async def test_a_staff_key_is_told_once_and_kept_as_a_digest(database: str) -> N
     assert again.value.reply.status == 201
     assert secret not in again.value.reply.body.decode()
     assert all(secret not in stored for (stored,) in await door.db.run(KEPT))
+    assert not_as_their_events_say(database, "key_") == []
 
 
 async def test_a_staff_key_is_for_ones_own_shop_and_made_in_person(database: str) -> None:
