@@ -1,25 +1,10 @@
 """On what happens to orders, their payments and claims: tell the customer what they want to know."""
 
-from shared.claims.facts import ClaimIssued
 from shared.edge.cloud_event import Event
 from shared.notifications import notify as rule
-from shared.orders import facts as orders
-from shared.payments import facts as payments
+from shared.notifications.messages import News
 from shared.wiring.edge import event_function
 from shared.wiring.notifications import notifications
-
-News = (
-    orders.OrderConfirmed
-    | orders.OrderPreparing
-    | orders.OrderReady
-    | orders.OrderCompleted
-    | orders.OrderCancelled
-    | orders.OrderExpired
-    | orders.OrderHalted
-    | payments.PaymentSeen
-    | payments.PaymentReversed
-    | ClaimIssued
-)
 
 
 @event_function

@@ -20,6 +20,20 @@ _PUSH: Final = frozenset({Kind.PUSH})
 _EMAIL: Final = frozenset({Kind.EMAIL})
 _PAID: Final = frozenset({"confirmed", "preparing", "ready"})
 
+News = (
+    orders.OrderConfirmed
+    | orders.OrderPreparing
+    | orders.OrderReady
+    | orders.OrderCompleted
+    | orders.OrderCancelled
+    | orders.OrderExpired
+    | orders.OrderHalted
+    | payments.PaymentSeen
+    | payments.PaymentReversed
+    | ClaimIssued
+)
+"""The facts that may be worth a message: what `notify` is called with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Final
 
-from shared.claims.facts import ClaimIssued
 from shared.kernel.decision import By, Decided, Work
 from shared.kernel.errors import Bug
 from shared.kernel.ids import NotificationId
@@ -12,8 +11,6 @@ from shared.notifications.lifecycle import STALE
 from shared.notifications.messages import BY_FACT, kinds_for
 from shared.notifications.model import Kind, Notification
 from shared.notifications.ports import Notifications
-from shared.orders.facts import OrderFact
-from shared.payments.facts import PaymentReversed, PaymentSeen
 
 TOPICS: Final = {Kind.PUSH: "push-notifications", Kind.EMAIL: "emails"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from shared.kernel.store import Rule
 from shared.notifications import lifecycle
 from shared.notifications.deliver import Send, deliver
 from shared.notifications.facts import NotificationQueued
-from shared.notifications.messages import BY_FACT, BY_TEMPLATE, kinds_for
+from shared.notifications.messages import BY_FACT, BY_TEMPLATE, News, kinds_for
 from shared.notifications.model import Dispatch, Kind, Notification, QuietHours, SetPreferences
 from shared.notifications.ports import Notifications, NotNow, OrderStanding, Outcome, Reach, Refused, Sent, Unknown
 from shared.notifications.set_preferences import masked
@@ -242,6 +243,7 @@ def test_preferences_know_zones_languages_and_each_channel_once() -> None:
 
 
 def test_every_fact_that_is_worth_a_message_names_order_customer_and_merchant() -> None:
+    assert set(BY_FACT) == set(get_args(News))
     for fact in BY_FACT:
         assert issubclass(fact, Fact)
         assert {"order_id", "customer_id", "merchant_id"} <= set(fact.model_fields)
