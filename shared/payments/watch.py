@@ -106,7 +106,7 @@ class Watcher:
     async def _step(self, turn: Turn, tip: BlockRef, *, by: By) -> Turn | None:
         """Write the next range, and what a lost branch takes back with it; None when the node lags behind us."""
         node, cursor = self.using.node, turn.cursor
-        fork = await self._fork(turn, cursor.block) if cursor else None
+        fork = await self._fork(turn, cursor) if cursor else None
         if cursor and fork and fork == tip:
             return None  # the tip is one of our own blocks: a node that lags, not a reorganisation
         base = fork or (cursor.block if cursor else None)
@@ -134,17 +134,19 @@ class Watcher:
         after = await self._record(turn, observed, min(final_height, scanned.last.height), by=by)
         return replace(turn, cursor=after)
 
-    async def _fork(self, turn: Turn, block: BlockRef) -> BlockRef | None:
+    async def _fork(self, turn: Turn, cursor: Cursor) -> BlockRef | None:
         """Return the last block that our branch and the node's share, None where ours is still the best.
 
         Raises DeepReorg when they part below what was final.
         """
         node = self.using.node
-        if await node.block_hash(block.height) == block.hash:
+        if await node.block_hash(cursor.block.height) == cursor.block.hash:
             return None
-        below = block.height - 1
+        below = cursor.block.height - 1
         while known := await self.using.cursors.branch(turn, below=below, limit=_BRANCH):
             for ours in known:
+                if ours.height < cursor.final_height:
+                    break
                 if await node.block_hash(ours.height) == ours.hash:
                     return ours
             below = known[-1].height - 1

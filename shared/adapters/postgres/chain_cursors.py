@@ -189,7 +189,7 @@ class PostgresCursors:
             connection.run(_STARTED, {**_epoch(turn), "mempool": observed.mempool_watched})
         fork = observed.fork.height if observed.fork else _NO_FORK
         connection.run(_CUT, {"chain": turn.chain, "fork": fork, "final_height": final_height})
-        connection.run(_BLOCKS, {"chain": turn.chain, "blocks": _block_rows(observed)})
+        connection.run(_BLOCKS, {"chain": turn.chain, "blocks": _block_rows(observed, final_height)})
         caught_up_at = turn.cursor.caught_up_at if turn.cursor else turn.began
         return Cursor(last, after.state.final_height, caught_up_at)
 
@@ -277,7 +277,8 @@ def _keep_inputs(connection: Connection, observed: Observation, touched: Sequenc
         connection.run(_INPUTS, {"chain": observed.chain, "inputs": to_json(rows)})
 
 
-def _block_rows(observed: Observation) -> str:
+def _block_rows(observed: Observation, final_height: int) -> str:
+    """Return the blocks that a reorganisation could still take back, and the last final one."""
     return to_json(
         [
             {
@@ -287,5 +288,6 @@ def _block_rows(observed: Observation) -> str:
                 "block_time": rfc3339(block.time),
             }
             for block in observed.blocks
+            if block.ref.height >= final_height
         ]
     )
