@@ -8,7 +8,7 @@ from shared.kernel.errors import Bug
 from shared.kernel.ids import NotificationId
 from shared.notifications.facts import NotificationQueued
 from shared.notifications.lifecycle import STALE
-from shared.notifications.messages import BY_FACT, kinds_for
+from shared.notifications.messages import BY_FACT, News, kinds_for
 from shared.notifications.model import Kind, Notification
 from shared.notifications.ports import Notifications
 
@@ -16,7 +16,7 @@ TOPICS: Final = {Kind.PUSH: "push-notifications", Kind.EMAIL: "emails"}
 
 
 async def notify(
-    fact: OrderFact | ClaimIssued | PaymentSeen | PaymentReversed,
+    fact: News,
     *,
     happened_at: datetime,
     by: By,
