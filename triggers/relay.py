@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
@@ -26,13 +27,15 @@ from shared.adapters.postgres.database import Connection
 from shared.adapters.postgres.leases import Lease, acquire, release, renew
 from shared.adapters.postgres.outbox import Outgoing, oldest_s, take
 from shared.adapters.resilience import pause_s
-from shared.kernel.errors import Fenced
-from shared.settings import GoogleSettings, KafkaSettings, PostgresSettings, RegionSettings
+from shared.kernel.errors import Fenced, Transient
+from shared.settings import FunctionUrlSettings, GoogleSettings, KafkaSettings, PostgresSettings, RegionSettings
 from triggers import worker
 
-_POSTGRES_TROUBLE: Final = (OSError, InterfaceError, DatabaseError)
+_POSTGRES_TROUBLE: Final = (OSError, InterfaceError, DatabaseError, Transient)
 _ALARM_AFTER: Final = 3
 """Failures in a row after which every further one is logged as an alarm."""
+_PUSH_TOKEN_S: Final = 30 * 86_400
+"""The token in a push address is renewed at every start of the relay, so it has to last as long as one runs."""
 
 OLDEST_S: Final = Gauge("outbox_oldest_seconds", "How long the first row of the outbox has waited", ["lane"])
 RELAYED: Final = Counter("outbox_relayed_total", "Rows delivered and committed", ["lane"])
@@ -264,12 +267,31 @@ def run(lanes: Sequence[Lane], stop: threading.Event) -> None:
             ended.result()
 
 
-def _main() -> None:
+def _work_sink() -> Sink:
+    """Return the way to Pub/Sub; with an emulator, which forgets everything, it makes topics and subscriptions too."""
     from shared.adapters.pubsub.publisher import WorkSink
 
+    settings = GoogleSettings.from_env()
+    return WorkSink(settings, _subscribe if settings.pubsub_emulator else _nothing)
+
+
+def _nothing() -> None:
+    """In the cloud Terraform has made the topics."""
+
+
+def _subscribe() -> None:
+    from shared.adapters.pubsub.subscriptions import PushRoute, ensure_topics
+    from shared.edge.identity import mint_service_token
+    from triggers.registry import load
+
+    url = FunctionUrlSettings.from_env()
+    routes = [PushRoute(entry.topic, url.of(entry.operation)) for entry in load().works()]
+    ensure_topics(GoogleSettings.from_env().project, routes, partial(mint_service_token, "pubsub", _PUSH_TOKEN_S))
+
+
+def _main() -> None:
     postgres, region = PostgresSettings.from_env(), RegionSettings.from_env().name
-    kafka = KafkaSink(KafkaSettings.from_env())
-    work = WorkSink(GoogleSettings.from_env())
+    kafka, work = KafkaSink(KafkaSettings.from_env()), _work_sink()
     stop = threading.Event()
     worker.on_stop(stop.set)
     run([Lane(postgres, region, "facts", kafka), Lane(postgres, region, "work", work)], stop)

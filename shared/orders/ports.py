@@ -142,6 +142,14 @@ class LiveProjection:
     inbox: Inbox
 
 
+class MissingFacts(Protocol):
+    """Recorded facts that some subscribed operation, of whichever service, has not taken."""
+
+    async def send_again(self) -> bool:
+        """Send some of them out again, oldest first; return whether more may be due. Raises Transient."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Orders:
     """Everything the operations of this service are given."""

@@ -34,7 +34,14 @@ FRONT: Final = Sql(
 REMOVE: Final = Sql(
     "delete from parked where operation = :operation and key = :key and seq = :seq::bigint returning seq"
 )
-DROP: Final = Sql("delete from parked where operation = :operation and event_id = :event_id returning seq")
+DROP: Final = Sql(
+    """
+with dropped as (
+  delete from parked where operation = :operation and event_id = :event_id returning operation, event_id)
+insert into inbox (operation, event_id) select operation, event_id from dropped on conflict do nothing returning 1
+"""
+)
+"""The inbox row keeps it from being delivered as missing."""
 NOTE: Final = Sql(
     "update parked set reason = :reason where operation = :operation and key = :key and seq = :seq::bigint"
 )

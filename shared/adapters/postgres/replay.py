@@ -11,18 +11,15 @@ from itertools import groupby
 from typing import Any, Final
 
 from shared.adapters.postgres.database import Connection, Sql
+from shared.adapters.postgres.event_rows import COLUMNS, recorded
 from shared.adapters.postgres.statement import StateTable, load_sql
 from shared.adapters.postgres.stock_fold import StockFold
 from shared.adapters.postgres.store import stored
 from shared.adapters.postgres.tables import STREAMS, UNREPLAYED
 from shared.kernel.facts import Recorded, broken_at, fact_of
-from shared.kernel.ids import EventId, MerchantId
 from shared.settings import PostgresSettings
 
 BATCH: Final = 5_000
-COLUMNS: Final = (
-    "stream, version, id, type, body, prev_hash, hash, merchant_id, region, actor, correlation, causation, at"
-)
 _AFTER: Final = Sql(
     f"select {COLUMNS} from events where (stream, version) > (:after, :version::bigint)"
     f" order by stream, version limit {BATCH}"
@@ -36,26 +33,6 @@ class Report:
     streams: int = 0
     events: int = 0
     differences: list[str] = field(default_factory=list)
-
-
-def recorded(row: Sequence[Any]) -> Recorded:
-    """Return a row of `events`, in the order of COLUMNS, as a Recorded."""
-    stream, version, id_, type_, body, prev_hash, hash_, merchant_id, region, actor, correlation, causation, at = row
-    return Recorded(
-        id=EventId(id_),
-        stream=stream,
-        version=version,
-        type=type_,
-        body=body,
-        prev_hash=prev_hash,
-        hash=hash_,
-        merchant_id=MerchantId(merchant_id),
-        region=region,
-        actor=actor,
-        correlation=correlation,
-        causation=causation,
-        at=at,
-    )
 
 
 def replay(connection: Connection) -> Report:
