@@ -118,11 +118,16 @@ class Customer:
         said, self.api = sign_in(base_url, private_key)
         self.user_id: str = said["user_id"]
 
+    def be_told(self, email: str, *, language: str = "en") -> None:
+        """Ask to be told by e-mail and on one phone."""
+        self.api.send("POST", "/v1/devices", {"platform": "fcm", "token": uuid.uuid4().hex, "label": "phone"})
+        self.api.send("PUT", "/v1/preferences", {"language": language, "email": email})
+
     def shops_near(self, latitude: float, longitude: float, *, radius_m: int = 3000) -> list[JSON]:
         """Return the nearest open shops."""
-        found: list[JSON] = self.api.get(
-            "/v1/shops/nearby", lat=latitude, lon=longitude, radius_m=radius_m, open_now="true"
-        )["shops"]
+        found: list[JSON] = self.api.get("/v1/shops", lat=latitude, lon=longitude, radius_m=radius_m, open_now="true")[
+            "shops"
+        ]
         return found
 
     def menu(self, shop_id: str) -> JSON:
@@ -198,3 +203,20 @@ class Barista:
         """Hand over against a code."""
         body = {"code": code, "attempt_id": attempt_id or uuid.uuid4().hex}
         return self.api.send("POST", f"/v1/shops/{self.shop_id}/claims/redeem", body)
+
+
+class Mailbox:
+    """Where the local SES and SNS keep what was sent."""
+
+    def __init__(self, aws_url: str) -> None:
+        self._api = Api(aws_url)
+
+    def mails(self, address: str) -> list[str]:
+        """Return the subjects of the mails to an address, in the order they were sent."""
+        sent = self._api.get("/moto-api/data.json").get("ses", {}).get("Message", [])
+        return [str(mail["subject"]) for mail in sent if address in str(mail["destinations"])]
+
+    def pushed(self) -> int:
+        """Return how many push messages were taken in all."""
+        endpoints = self._api.get("/moto-api/data.json").get("sns", {}).get("PlatformEndpoint", [])
+        return sum(len(endpoint.get("messages", {})) for endpoint in endpoints)

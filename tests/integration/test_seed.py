@@ -1,0 +1,72 @@
+"""The demo's data: there after one seeding, whole after a second, found first by whoever stands at the World Clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bip_utils import Bip32Slip10Secp256k1, Bip39SeedGenerator
+from eth_account import Account
+
+from emulators.demo_data import ALL_COINS, MNEMONIC, OWNER_KEY, SHOPS, shops
+from emulators.keys import keys
+from emulators.seed import seed
+from shared.adapters.postgres.database import Connection, Database, Sql
+from shared.adapters.postgres.replay import replay
+from shared.adapters.postgres.shops import PostgresCards, PostgresPlaces
+from shared.kernel.hours import open_window
+from shared.settings import PostgresSettings
+
+COUNTS = Sql(
+    "select (select count(*) from shops), (select count(*) from menus), (select count(distinct shop_id) from stock),"
+    " (select count(*) from users)"
+)
+OWNER_OF = Sql("select users.address from users join shops using (merchant_id) where shop_id = :shop_id")
+
+
+@pytest.fixture
+def env(database: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    return {
+        "PATH": "/usr/bin:/bin",
+        "PUBLIC_URL": "http://127.0.0.1:1",
+        "SIWE_DOMAIN": "127.0.0.1:1",
+        "DATABASE_URL": database,
+        "REDIS_URL": redis_url,
+        "CHAINS": json.dumps(
+            {
+                "bitcoin": {"kind": "bitcoin", "network": "regtest", "rpc": "http://127.0.0.1:1"},
+                "evm:31337": {"kind": "evm", "chain_id": 31337, "rpc": "http://127.0.0.1:1", "native": "ETH"},
+            }
+        ),
+        **keys(tmp_path_factory.mktemp("seed")),
+    }
+
+
+def test_the_owners_key_is_the_first_of_the_mnemonic() -> None:
+    master = Bip32Slip10Secp256k1.FromSeed(Bip39SeedGenerator(MNEMONIC).Generate())
+    assert f"0x{master.DerivePath('m/44h/60h/0h/0/0').PrivateKey().Raw().ToHex()}" == OWNER_KEY
+
+
+async def test_a_seeding_fills_the_platform_and_another_adds_nothing(env: Mapping[str, str]) -> None:
+    assert f"{SHOPS} shops" in seed(env)
+    assert "are there" in seed(env)
+    settings = PostgresSettings(env["DATABASE_URL"])
+    db = Database(settings)
+    ((shops_, menus, stocked, people),) = await db.run(COUNTS)
+    assert (shops_, menus, stocked) == (SHOPS, SHOPS, SHOPS)
+    assert people == len({shop.merchant.number for shop in shops()})
+    assert replay(Connection(settings)).differences == []
+    await _is_found_first(db)
+    db.close()
+
+
+async def _is_found_first(db: Database) -> None:
+    (nearest,) = await PostgresPlaces(db).near(13.4132, 52.5219, radius_m=100, limit=1)
+    card = (await PostgresCards(db).of([nearest.shop_id]))[nearest.shop_id]
+    assert (nearest.distance_m, card.accepts) == (0.0, ALL_COINS)
+    start = datetime(2026, 5, 4, tzinfo=UTC)
+    assert all(open_window(card.weekly, card.timezone, start + timedelta(hours=hour)) for hour in range(7 * 24))
+    ((address,),) = await db.run(OWNER_OF, shop_id=nearest.shop_id)
+    assert Account.from_key(OWNER_KEY).address.lower() == address
