@@ -10,8 +10,8 @@ from shared.adapters.postgres.database import Connection, Sql
 _TRACE: Final = Sql(
     "select e.at, e.stream, e.version, e.type, e.id, e.causation, e.actor, e.correlation,"
     " coalesce((select array_agg(i.operation order by i.at) from inbox i where i.event_id = e.id), '{}')"
-    " from events e where e.stream = :stream"
-    " or e.correlation in (select c.correlation from events c where c.stream = :stream) order by e.at, e.id"
+    " from events e where e.stream = :id"
+    " or e.correlation in (select c.correlation from events c where c.stream = :id) order by e.at, e.id"
 )
 
 
@@ -35,4 +35,4 @@ def trace(connection: Connection, stream: str) -> list[Traced]:
 
     Reads the whole table: for people who look at one order on their own machine.
     """
-    return [Traced(*row) for row in connection.run(_TRACE, {"stream": stream})]
+    return [Traced(*row) for row in connection.run(_TRACE, {"id": stream})]

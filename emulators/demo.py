@@ -1,0 +1,191 @@
+"""`make demo`: the whole story once per asset, as it happens, against the running platform or one of its own.
+
+A customer finds a shop, orders, pays on a real local chain; the watcher settles; a claim code arrives; the barista
+makes the coffee and redeems the code. Exit code 0 and one last line, or the step that failed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import httpx
+import segno
+
+from emulators.component import LOCAL, ComponentFailed
+from emulators.demo_data import OWNER_KEY
+from emulators.people import Barista, Customer, Mailbox, StepFailed, sign_in, until
+from emulators.wallets import BitcoinWallet, EvmWallet
+
+ASSETS: Final = ("BTC", "ETH", "USDC", "USDT")
+ALEXANDERPLATZ: Final = (52.5219, 13.4132)
+JSON = dict[str, Any]
+
+
+class Story:
+    """One customer, one order, one asset."""
+
+    def __init__(self, env: Mapping[str, str], say: Callable[[str], None], *, draw: bool) -> None:
+        self._env = env
+        self._say = say
+        self._draw = draw
+        self.url = env["PUBLIC_URL"]
+        chains = json.loads(env["CHAINS"])
+        self._bitcoin_rpc = next(each["rpc"] for each in chains.values() if each["kind"] == "bitcoin")
+        self._evm_rpc = next(each["rpc"] for each in chains.values() if each["kind"] == "evm")
+
+    def play(self, asset: str) -> str:
+        """Play the story and return the id of the completed order. Raises StepFailed naming what went wrong."""
+        say = self._say
+        say(f"── {asset} ".ljust(72, "─"))
+        customer = Customer(self.url)
+        say(f"customer  signed in with a wallet: {customer.user_id}")
+        mail = f"{customer.user_id}@example.com"
+        customer.be_told(mail)
+        shop, lines = self._choose(customer)
+        order = customer.order(shop["shop_id"], lines, note="no sugar, please")
+        say(f"customer  ordered for {_fiat(order['total'])}, to be paid by {order['pay_by']}: {order['order_id']}")
+        payment = customer.request_payment(order["order_id"], asset)
+        due = payment["due"]
+        say(f"customer  is to pay {due['units']} base units of {due['asset']} to {payment['address']}")
+        self._show(payment["link"])
+        txid = self._pay(asset, payment)
+        say(f"customer  paid on chain: {txid}")
+        self._await_payment(customer, payment, asset)
+        customer.wait_for(order["order_id"], "confirmed")
+        say("platform  confirmed the order")
+        self._await_mail(mail, 1)
+        claim = customer.claim(order["order_id"])
+        say(f"customer  got the pick-up code {claim['code']}")
+        self._serve(shop, order, claim, mail)
+        customer.wait_for(order["order_id"], "completed")
+        say("platform  completed the order")
+        self._await_mail(mail, 3)
+        return str(order["order_id"])
+
+    def _await_mail(self, address: str, count: int) -> None:
+        """Wait for the customer's mail number `count`, and show its subject."""
+
+        def arrived() -> str | None:
+            subjects = Mailbox(self._env["AWS_ENDPOINT_URL"]).mails(address)
+            return subjects[count - 1] if len(subjects) >= count else None
+
+        self._say(f"mail      “{until(f'mail {count} to the customer', arrived)}”")
+
+    def _choose(self, customer: Customer) -> tuple[JSON, list[JSON]]:
+        shops = customer.shops_near(*ALEXANDERPLATZ)
+        if not shops:
+            raise StepFailed("no shop near Alexanderplatz is open")
+        shop = shops[0]
+        self._say(f"customer  found {len(shops)} open shops; the nearest is {shop['name']}, {shop['address']}")
+        menu = customer.menu(shop["shop_id"])
+        item = next(each for each in menu["items"] if each["available"] and each["modifier_groups"])
+        prices = ", ".join(f"{price['units']} {price['asset']}" for price in item.get("prices", ()))
+        self._say(f"customer  reads the menu and takes two {item['name']} at {item['price']} cents ({prices})")
+        return shop, [{"item_id": item["item_id"], "quantity": 2}]
+
+    def _pay(self, asset: str, payment: JSON) -> str:
+        units = int(payment["due"]["units"])
+        if asset == "BTC":
+            bitcoin = BitcoinWallet(self._bitcoin_rpc)
+            txid = bitcoin.pay(payment["address"], units)
+            bitcoin.mine(1)
+            self._mine = bitcoin.mine
+        else:
+            evm = EvmWallet(self._evm_rpc)
+            txid = evm.pay(asset, payment["address"], units)
+            self._mine = lambda blocks: evm.mine(blocks)
+        return txid
+
+    def _await_payment(self, customer: Customer, payment: JSON, asset: str) -> None:
+        payment_id, said = payment["payment_id"], ""
+
+        def settled() -> JSON | None:
+            nonlocal said
+            now = customer.payment(payment_id)
+            if now["finality"] != said:
+                said = now["finality"]
+                self._say(f"watcher   the payment is {said}: {now['received']['units']} {asset} received")
+                if said == "seen" and payment["confirmations"] > 1:
+                    self._mine(payment["confirmations"] - 1)
+            return now if now["settled"] else None
+
+        until(f"payment {payment_id} to settle", settled)
+
+    def _serve(self, shop: JSON, order: JSON, claim: JSON, mail: str) -> None:
+        _, owner = sign_in(self.url, OWNER_KEY)
+        barista = Barista.hired(self.url, owner, shop["shop_id"])
+        queue = until("the order to reach the kitchen", lambda: barista.queue() or None)
+        self._say(f"barista   sees {len(queue)} order(s) in the queue")
+        barista.prepare(order["order_id"])
+        self._say("barista   makes the coffee")
+        barista.ready(order["order_id"])
+        self._say("barista   puts it on the counter")
+        self._await_mail(mail, 2)
+        self._say("customer  shows the code")
+        self._show(claim["code"])
+        redeemed = barista.redeem(claim["code"])
+        self._say(f"barista   hands it over at {redeemed['redeemed_at']}")
+
+    def _show(self, text: str) -> None:
+        """Draw a QR code, as the customer's phone would show it."""
+        self._say(f"          {text}")
+        if self._draw:
+            drawn = io.StringIO()
+            segno.make(text, error="l", micro=False).terminal(out=drawn, compact=True)
+            for line in drawn.getvalue().splitlines():
+                self._say(f"          {line}")
+
+
+def _fiat(amount: JSON) -> str:
+    units = int(amount["units"])
+    return f"{units // 100}.{units % 100:02d} {amount['currency']}"
+
+
+def play_all(env: Mapping[str, str], say: Callable[[str], None], *, draw: bool = True) -> list[str]:
+    """Play the story once per asset; return the orders' ids. Raises StepFailed that begins with the asset."""
+    orders = []
+    for asset in ASSETS:
+        try:
+            orders.append(Story(env, say, draw=draw).play(asset))
+        except (StepFailed, httpx.HTTPError) as failed:
+            raise StepFailed(f"{asset}: {failed}") from failed
+    return orders
+
+
+def main() -> int:
+    """Play against the running platform, or start one, play, and stop it again."""
+    from emulators.platform import running_env
+
+    workdir = LOCAL / (os.environ.get("PROFILE") or "full")
+    env = running_env(workdir)
+    try:
+        if env is not None:
+            return _told(env)
+        from emulators.up import temporary
+
+        with temporary(workdir) as started:
+            return _told(started)
+    except ComponentFailed as failure:
+        print(f"demo: {failure}", file=sys.stderr)
+        return 1
+
+
+def _told(env: Mapping[str, str]) -> int:
+    began = time.monotonic()
+    try:
+        orders = play_all(env, lambda line: print(line, flush=True), draw=sys.stdout.isatty() or "QR" in os.environ)
+    except StepFailed as failed:
+        print(f"demo: failed: {failed}", file=sys.stderr)
+        return 1
+    print(f"demo: {len(orders)} orders paid and completed in {time.monotonic() - began:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
