@@ -78,7 +78,13 @@ class Request(Generic[B, P]):
         if self._by is None:
             caller, call, claim, _, _ = self._asking
             self._by = By(
-                caller.actor, caller.roles, caller.merchant_id, call.correlation, None, call.traceparent, claim
+                caller.actor,
+                caller.roles,
+                caller.merchant_id,
+                call.correlation,
+                traceparent=call.traceparent,
+                once=claim,
+                shop_id=caller.shop_id,
             )
         return self._by
 

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from shared.kernel.errors import Forbidden
 from shared.kernel.facts import Fact
-from shared.kernel.ids import MerchantId, uuid7_hex
+from shared.kernel.ids import MerchantId, ShopId, uuid7_hex
 
 S = TypeVar("S")
 
@@ -62,10 +62,13 @@ class By:
     causation: str | None = None
     traceparent: str | None = None
     once: Claim | Taking | None = None
+    shop_id: ShopId | None = None
+    """The one shop that a staff key is for; None for all of the merchant's."""
 
-    def staff_of(self, merchant_id: str) -> bool:
-        """Return whether the caller works for this merchant, in any role."""
-        return self.merchant_id == merchant_id and bool(self.roles & STAFF)
+    def staff_of(self, merchant_id: str, shop_id: str | None = None) -> bool:
+        """Return whether the caller works for this merchant, in any role; with `shop_id`, at that shop."""
+        here = shop_id is None or self.shop_id in (None, shop_id)
+        return here and self.merchant_id == merchant_id and bool(self.roles & STAFF)
 
     def must_be_staff_of(self, merchant_id: str) -> None:
         """Raise Forbidden unless the caller works for this merchant."""

@@ -216,14 +216,14 @@ def existing(order: Order | None) -> Order:
 
 def visible(order: Order | None, by: By) -> Order:
     """Return the order if the caller is its customer or works for its merchant. Raises NotFound otherwise."""
-    if order is None or not (by.actor == order.customer_id or by.staff_of(order.merchant_id)):
+    if order is None or not (by.actor == order.customer_id or by.staff_of(order.merchant_id, order.shop_id)):
         raise NotFound("There is no such order.")
     return order
 
 
 def _staffed(order: Order | None, by: By) -> Order:
     order = visible(order, by)
-    if not by.staff_of(order.merchant_id):
+    if not by.staff_of(order.merchant_id, order.shop_id):
         raise Forbidden("Only the shop's staff does this.")
     return order
 

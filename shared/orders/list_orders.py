@@ -11,7 +11,7 @@ from shared.orders.ports import Orders
 async def list_orders(asked: ListOrders, *, by: By, using: Orders) -> Reply[OrderPage]:
     """Return a page of orders and the cursor of the next. Raises Forbidden for a shop of another merchant."""
     if asked.shop_id is not None:
-        if by.merchant_id is None:
+        if by.merchant_id is None or not by.staff_of(by.merchant_id, asked.shop_id):
             raise Forbidden("Only the shop's staff lists its orders.")
         page, after = await using.store.of_shop(asked.shop_id, by.merchant_id, before=asked.cursor, limit=asked.limit)
     else:

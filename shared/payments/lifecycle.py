@@ -28,7 +28,7 @@ PLATFORM: Final = MerchantId("mer_" + 32 * "0")
 
 def visible(payment: Payment | None, by: By) -> Payment:
     """Return the payment if the caller is its customer or works for its merchant. Raises NotFound otherwise."""
-    if payment is None or not (by.actor == payment.customer_id or by.staff_of(payment.merchant_id)):
+    if payment is None or not (by.actor == payment.customer_id or by.staff_of(payment.merchant_id, payment.shop_id)):
         raise NotFound("There is no such payment.")
     return payment
 

@@ -98,6 +98,14 @@ def test_strangers_are_told_there_is_no_such_order() -> None:
         lifecycle.prepare(order, by=ME, now=NOON)
 
 
+def test_a_key_of_one_shop_does_not_open_the_merchants_other_shops() -> None:
+    order = placed(latte())
+    here, elsewhere = replace(STAFF, shop_id=SHOP.shop_id), replace(STAFF, shop_id=ShopId.new())
+    assert lifecycle.visible(order, here) is order
+    with pytest.raises(NotFound):
+        lifecycle.visible(order, elsewhere)
+
+
 def test_every_fact_survives_its_canonical_form() -> None:
     order = placed(latte())
     for fact in lifecycle.confirm(order, PaymentId.new(), settled=True, now=NOON):
