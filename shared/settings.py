@@ -65,6 +65,8 @@ class PostgresSettings:
     connect_timeout_s: float = 3.0
     statement_timeout_s: float = 5.0
     connection_age_s: float = 300.0
+    wait_s: float = 2.0
+    """How long a call waits for one of the connections before it is turned away."""
     tls: bool = False
     application_name: str = "cortado"
 

@@ -87,9 +87,13 @@ def chain_hash(prev_hash: bytes, *, id: str, stream: str, version: int, type: st
 
 
 def broken_at(events: Iterable[Recorded]) -> int | None:
-    """Return the version of the first event that does not follow from its predecessor, or None when all do."""
-    prev, expected = GENESIS, 1
+    """Return the version of the first event that does not follow from its predecessor, or None when all do.
+
+    All of them must belong to one stream, and begin with its first.
+    """
+    prev, expected, stream = GENESIS, 1, None
     for event in events:
+        stream = stream or event.stream
         same = chain_hash(
             prev,
             id=event.id,
@@ -99,7 +103,7 @@ def broken_at(events: Iterable[Recorded]) -> int | None:
             body=event.body,
             at=event.at,
         )
-        if event.version != expected or event.prev_hash != prev or event.hash != same:
+        if (event.stream, event.version, event.prev_hash, event.hash) != (stream, expected, prev, same):
             return event.version
         prev, expected = event.hash, expected + 1
     return None

@@ -1,58 +1,104 @@
 """Group commit: concurrent requests of one instance share a statement and a commit.
 
 While a batch is under way the next one gathers, so a lone request waits for nobody and a crowd shares round trips and
-WAL flushes. `batch` says how many share one statement, `lanes` how many statements are under way at once.
+WAL flushes. `batch` says how many share one statement, `lanes` how many statements are under way at once. Nobody waits
+longer than `wait_s` to be part of a batch, and whoever has gone away is not taken along.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from shared.adapters.postgres.refusals import Undone
+from shared.kernel.errors import Bug
 
 A = TypeVar("A")
 R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[A, R]):
+    item: A
+    future: asyncio.Future[R]
+    patience: asyncio.TimerHandle | None = None
+
+    def turn_away(self) -> None:
+        """Refuse what no batch has taken yet."""
+        if not self.future.done():
+            self.future.set_exception(
+                Undone("More is ordered than can be stored. Repeat with the same Idempotency-Key.")
+            )
 
 
 class Grouped(Generic[A, R]):
     """Calls `run` with up to `batch` items at once; each caller gets its own item's result or exception."""
 
     def __init__(
-        self, run: Callable[[Sequence[A]], Awaitable[Sequence[R | Exception]]], *, batch: int, lanes: int
+        self,
+        run: Callable[[Sequence[A]], Awaitable[Sequence[R | Exception]]],
+        *,
+        batch: int,
+        lanes: int,
+        wait_s: float = 2.0,
     ) -> None:
         """`run` returns one result or exception per item, in order; what it raises goes to every caller."""
         self._run = run
         self._batch = batch
         self._lanes = lanes
+        self._wait_s = wait_s
         self._busy = 0
-        self._waiting: deque[tuple[A, asyncio.Future[R]]] = deque()
+        self._running: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
+        self._waiting: deque[_Waiting[A, R]] = deque()
 
     async def submit(self, item: A) -> R:
-        """Return the item's result, once the batch it went with is committed."""
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        """Return the item's result, once the batch it went with is committed. Raises Undone when none took it."""
+        loop = asyncio.get_running_loop()
+        one: _Waiting[A, R] = _Waiting(item, loop.create_future())
+        self._waiting.append(one)
         if self._busy < self._lanes:
             self._busy += 1
-            lane = asyncio.ensure_future(self._drain())
-            future.add_done_callback(lambda _: lane)  # a running lane stays referenced
-        return await future
+            lane = loop.create_task(self._drain())
+            self._running.add(lane)
+            lane.add_done_callback(self._running.discard)
+        else:
+            one.patience = loop.call_later(self._wait_s, one.turn_away)
+        return await one.future
 
     async def _drain(self) -> None:
         try:
-            while self._waiting:
-                taken = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+            while taken := self._taken():
                 await self._answer(taken)
         finally:
             self._busy -= 1
 
-    async def _answer(self, taken: Sequence[tuple[A, "asyncio.Future[R]"]]) -> None:
+    def _taken(self) -> list[_Waiting[A, R]]:
+        """Take the next batch off the queue, without those that were turned away or whose callers are gone."""
+        taken: list[_Waiting[A, R]] = []
+        while self._waiting and len(taken) < self._batch:
+            one = self._waiting.popleft()
+            if one.patience is not None:
+                one.patience.cancel()
+            if not one.future.done():
+                taken.append(one)
+        return taken
+
+    async def _answer(self, taken: Sequence[_Waiting[A, R]]) -> None:
         try:
-            results: Sequence[R | Exception] = await self._run([item for item, _ in taken])
+            results: Sequence[R | Exception] = await self._run([one.item for one in taken])
+            if len(results) != len(taken):
+                raise Bug(f"{len(taken)} items in a batch, {len(results)} results")
         except Exception as error:  # noqa: BLE001  # every waiting caller gets it; none is left hanging
             results = [error] * len(taken)
-        for (_, future), result in zip(taken, results, strict=True):
-            if future.done():
+        except BaseException:
+            for one in taken:
+                one.future.cancel()
+            raise
+        for one, result in zip(taken, results, strict=True):
+            if one.future.done():
                 continue
             if isinstance(result, Exception):
-                future.set_exception(result)
+                one.future.set_exception(result)
             else:
-                future.set_result(result)
+                one.future.set_result(result)

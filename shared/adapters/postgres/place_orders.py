@@ -1,25 +1,30 @@
 """Placing orders: up to 64 at once in one statement, their stock taken set-based under locks in SKU order.
 
 Orders and the stock they hold are written in one commit: the one place where a service writes another's table
-(`StockReservation`). The statement answers per request: placed, stock (too little, and of what) or key (in use).
+(`StockReservation`). The statement answers per request: placed, key (in use), stock (too little is there, and of
+what) or crowded (enough was there, but for those before it in the batch: worth another try).
+
+What one request does to a batch never reaches the others: keys and demand are settled apart, a batch that the server
+refuses is halved until the culprit stands alone, and one that waited too long is split by shop, as its locks are.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
-
-from pg8000.exceptions import DatabaseError
+from typing import Final, cast
 
 from shared.adapters.postgres.batching import Grouped
-from shared.adapters.postgres.database import Database, Sql
+from shared.adapters.postgres.database import Database, Row, Sql
 from shared.adapters.postgres.recording import KEY_LIFETIME, Prepared, prepare
+from shared.adapters.postgres.refusals import Collided, Lost, Slow
 from shared.adapters.postgres.statement import StateTable
-from shared.adapters.postgres.store import answered, stored_reply
+from shared.adapters.postgres.store import reply_of
 from shared.kernel.clock import rfc3339
-from shared.kernel.decision import AlreadyAnswered, By, Claim, Decided, Stored
+from shared.kernel.decision import AlreadyAnswered, By, Claim, Decided, Stored, StoredReply
 from shared.kernel.encoding import Raw, to_json
-from shared.kernel.errors import Bug, Problem, Transient
+from shared.kernel.errors import Bug, KeyReused, Transient
 from shared.kernel.facts import GENESIS
 from shared.kernel.ids import OrderId, ReservationId
 from shared.kernel.reply import Reply
@@ -31,7 +36,13 @@ BATCH: Final = 64
 
 
 def place_sql(table: StateTable[Order]) -> Sql:
-    """Return the statement that places a batch of orders, given as one JSON array `:asked`."""
+    """Return the statement that places a batch of orders, given as one JSON array `:asked`.
+
+    Rows are locked in one order by everybody, stock before keys: nobody waits in a circle.
+    What they take of the stock is given once more as arrays (asked_by, shop_ids, skus, quantities): of these the
+    planner expects a few rows, of nested JSON thousands, for which it would read the whole table. LATERAL makes each
+    row be found by the key, and locked in the order of the keys.
+    """
     columns = ", ".join(table.columns)
     picked = ", ".join(f"r.{column}" for column in table.columns)
     return Sql(f"""
@@ -41,23 +52,25 @@ with asked as materialized (
     expires_at timestamptz, order_id text, reservation_id text, shop_id text, merchant_id text, version bigint,
     head text, state jsonb, events jsonb, outbox jsonb, demand jsonb)),
 demand as materialized (
-  select a.n, a.shop_id, d.sku, d.quantity
-    from asked a, jsonb_to_recordset(a.demand) as d(sku text, quantity bigint)),
+  select * from unnest(:asked_by::int[], :shop_ids::text[], :skus::text[], :quantities::bigint[])
+             as d(n, shop_id, sku, quantity)),
 locked as materialized (
-  select s.shop_id, s.sku, s.on_hand - s.reserved as free
-    from stock s
-   where (s.shop_id, s.sku) in (select shop_id, sku from demand)
-   order by s.shop_id, s.sku for update),
+  select s.*
+    from (select distinct shop_id, sku from demand order by shop_id, sku) d,
+         lateral (select shop_id, sku, on_hand - reserved as free from stock
+                   where stock.shop_id = d.shop_id and stock.sku = d.sku for update) s),
 running as (
-  select d.n, d.sku, coalesce(l.free, 0) as free,
+  select d.n, d.sku, d.quantity, coalesce(l.free, 0) as free,
          sum(d.quantity) over (partition by d.shop_id, d.sku order by d.n) as up_to
     from demand d left join locked l using (shop_id, sku)),
 short as materialized (
-  select distinct on (n) n, sku, free from running where up_to > free order by n, sku),
+  select distinct on (n) n, sku, free, quantity > free as surely
+    from running where up_to > free order by n, quantity <= free, sku),
 claimed as (
   insert into idempotency (caller, route, key, body_hash, status, headers, reply, expires_at)
   select caller, route, key, decode(body_hash, 'hex'), status, headers, convert_to(reply, 'UTF8'), expires_at
     from asked where n not in (select n from short)
+   order by caller, route, key
   on conflict do nothing
   returning caller, route, key),
 fresh as materialized (
@@ -88,52 +101,78 @@ sent as (
     from fresh f, jsonb_to_recordset(f.outbox) as o(n int, event_id text, topic text, key text, region text,
          body text, traceparent text)
    order by f.n, o.n)
-select a.n, case when f.n is not null then 'placed' when s.n is not null then 'stock' else 'key' end, s.sku, s.free
+select a.n,
+       case when f.n is not null then 'placed'
+            when s.n is null or exists (select from idempotency i
+                  where i.caller = a.caller and i.route = a.route and i.key = a.key) then 'key'
+            when s.surely then 'stock' else 'crowded' end,
+       s.sku, s.free
   from asked a left join fresh f on f.n = a.n left join short s on s.n = a.n
  order by a.n
 """)
 
 
-@dataclass(frozen=True, slots=True)
+_SAID: Final = Sql("""
+select k.n, i.body_hash, i.status, i.headers::text, i.reply
+  from unnest(:callers::text[], :routes::text[], :keys::text[]) with ordinality as k(caller, route, key, n)
+  join idempotency i on i.caller = k.caller and i.route = k.route and i.key = k.key
+""")
+
+_Outcome = Stored[Order] | Exception
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Asked:
-    """One request to place an order, ready to be stored."""
+    """One request to place an order, encoded before it joins a batch: what can't be encoded fails by itself."""
 
     claim: Claim
     after: Stored[Order]
-    ready: Prepared
-    reservation_id: ReservationId
-    expires_at: datetime
+    reply: StoredReply
+    demand: Sequence[tuple[str, int]]
+    """What it takes of the shop's stock, by SKU."""
+    row: str
+    """What the statement reads of it, as JSON without the opening brace: its place in the batch comes first."""
 
     @property
-    def row(self) -> dict[str, object]:
-        """Return what the statement reads of this request, but for its place in the batch."""
-        order, reply = self.after.state, self.ready.reply
-        if reply is None:
-            raise Bug("placing an order without a reply to store")
-        demand: dict[str, int] = {}
-        for line in order.lines:
-            if line.sku is not None:
-                demand[line.sku] = demand.get(line.sku, 0) + line.quantity
-        return {
-            "caller": self.claim.caller,
-            "route": self.claim.route,
-            "key": self.claim.key,
-            "body_hash": self.claim.body_hash.hex(),
-            "status": reply.status,
-            "headers": dict(reply.headers),
-            "reply": reply.body.decode(),
-            "expires_at": rfc3339(self.expires_at),
-            "order_id": order.order_id,
-            "reservation_id": self.reservation_id,
-            "shop_id": order.shop_id,
-            "merchant_id": order.merchant_id,
-            "version": self.ready.version,
-            "head": self.ready.head.hex(),
-            "state": Raw(self.ready.row.encode()),
-            "events": self.ready.events,
-            "outbox": self.ready.outbox,
-            "demand": [{"sku": sku, "quantity": quantity} for sku, quantity in sorted(demand.items())],
-        }
+    def identity(self) -> tuple[str, str, str]:
+        """Return what must be different in every request of a statement."""
+        return self.claim.caller, self.claim.route, self.claim.key
+
+    def answered(self, said: StoredReply) -> _Outcome:
+        """Return the outcome where `said` stands under this key: this very order, if a lost commit made it."""
+        return self.after if said == self.reply else AlreadyAnswered(said)
+
+
+def _asked(claim: Claim, after: Stored[Order], ready: Prepared, expires_at: datetime) -> _Asked:
+    order, reply = after.state, ready.reply
+    if reply is None:
+        raise Bug("placing an order without a reply to store")
+    taken: dict[str, int] = defaultdict(int)
+    for line in order.lines:
+        if line.sku is not None:
+            taken[line.sku] += line.quantity
+    demand = sorted(taken.items())
+    row = {
+        "caller": claim.caller,
+        "route": claim.route,
+        "key": claim.key,
+        "body_hash": claim.body_hash.hex(),
+        "status": reply.status,
+        "headers": dict(reply.headers),
+        "reply": reply.body.decode(),
+        "expires_at": rfc3339(expires_at),
+        "order_id": order.order_id,
+        "reservation_id": ReservationId.like(order.order_id),
+        "shop_id": order.shop_id,
+        "merchant_id": order.merchant_id,
+        "version": ready.version,
+        "head": ready.head.hex(),
+        "state": Raw(ready.row.encode()),
+        "events": ready.events,
+        "outbox": ready.outbox,
+        "demand": [{"sku": sku, "quantity": quantity} for sku, quantity in demand],
+    }
+    return _Asked(claim, after, reply, demand, to_json(row)[1:])
 
 
 class PlaceOrders:
@@ -144,8 +183,7 @@ class PlaceOrders:
         self._table = table
         self._region = region
         self._sql = place_sql(table)
-        self._grouped = Grouped(self._place, batch=BATCH, lanes=lanes)
-        self._waiting: dict[tuple[str, str, str], _Asked] = {}
+        self._grouped = Grouped(self._place, batch=BATCH, lanes=lanes, wait_s=db.wait_s)
 
     async def place(
         self,
@@ -165,53 +203,129 @@ class PlaceOrders:
         after, ready = prepare(
             self._table, order_id, None, Decided((placed,)), by=by, now=now, region=self._region, reply=reply
         )
-        return await self._grouped.submit(
-            _Asked(by.once, after, ready, ReservationId.like(order_id), now + KEY_LIFETIME)
-        )
+        return await self._grouped.submit(_asked(by.once, after, ready, now + KEY_LIFETIME))
 
-    async def _place(self, asked: Sequence[_Asked]) -> Sequence[Stored[Order] | Exception]:
-        """Return each request's outcome; what was refused or failed in company is tried once more alone."""
-        if len(asked) == 1:
-            return [await self._alone(asked[0])]
-        first = {(one.claim.caller, one.claim.route, one.claim.key): one for one in reversed(asked)}
-        together = [one for one in asked if first[one.claim.caller, one.claim.route, one.claim.key] is one]
-        try:
-            outcomes = await self._run(together)
-        except Transient as error:
-            return [await self._resolved(one, error) for one in asked]
-        except DatabaseError:
-            outcomes = []
-        settled = {id(one): outcome for one, outcome in zip(together, outcomes, strict=False)}
-        results: list[Stored[Order] | Exception] = []
+    async def _place(self, asked: Sequence[_Asked]) -> Sequence[_Outcome]:
+        """Return each request's outcome, equal keys coalesced first."""
+        first: dict[tuple[str, str, str], _Asked] = {}
         for one in asked:
-            outcome = settled.get(id(one))
-            if outcome is None or isinstance(outcome, SoldOut):
-                outcome = await self._alone(one)
-            results.append(outcome)
+            first.setdefault(one.identity, one)
+        outcomes = await self._settled(list(first.values()))
+        by_key = dict(zip(first, outcomes, strict=True))
+        results = [by_key[one.identity] for one in asked]
+        for place, one in enumerate(asked):
+            if one is not first[one.identity]:
+                results[place] = await self._echo(one, first[one.identity], by_key[one.identity])
         return results
 
-    async def _alone(self, one: _Asked) -> Stored[Order] | Exception:
-        try:
-            return (await self._run([one]))[0]
-        except Transient as error:
-            return await self._resolved(one, error)
+    async def _echo(self, one: _Asked, first: _Asked, outcome: _Outcome) -> _Outcome:
+        """Return the outcome of a request whose key came before it in the same batch."""
+        if one.claim.body_hash == first.claim.body_hash:
+            return AlreadyAnswered(first.reply) if isinstance(outcome, Stored) else outcome
+        if isinstance(outcome, Stored | AlreadyAnswered):
+            return KeyReused("Take a fresh Idempotency-Key for a new request.")
+        return (await self._settled([one]))[0]
 
-    async def _resolved(self, one: _Asked, lost: Transient) -> Stored[Order] | Exception:
-        """Return what became of a request whose connection was lost: found by its key, or still unknown."""
-        try:
-            said = await stored_reply(self._db, one.claim)
-        except Problem as error:
-            return lost if isinstance(error, Transient) else error
-        return AlreadyAnswered(said) if said else lost
+    async def _settled(self, asked: Sequence[_Asked], *, again: bool = False) -> Sequence[_Outcome]:
+        """Return the outcome of each of some requests with different keys; never raises.
 
-    async def _run(self, asked: Sequence[_Asked]) -> Sequence[Stored[Order] | Exception]:
-        rows = await self._db.run(self._sql, asked=to_json([{"n": n, **one.row} for n, one in enumerate(asked)]))
-        outcomes: list[Stored[Order] | Exception] = []
+        `again` says that their statement was repeated once already.
+        """
+        try:
+            rows = await self._db.run(self._sql, **_params(asked))
+        except Lost as lost:
+            return [lost] * len(asked) if again else await self._looked_up(asked, lost)
+        except Collided as error:
+            return [error] * len(asked) if again else await self._settled(asked, again=True)
+        except Slow as error:
+            return await self._by_shop(asked, error)
+        except Transient as error:  # certainly nothing happened, and asking more of this database would not help
+            return [error] * len(asked)
+        except Exception as error:  # noqa: BLE001  # one of them is to blame: it gets the error, the others don't
+            if len(asked) == 1:
+                return [error]
+            half = len(asked) // 2
+            return [*await self._settled(asked[:half]), *await self._settled(asked[half:])]
+        return await self._told(asked, rows)
+
+    async def _told(self, asked: Sequence[_Asked], rows: Sequence[Row]) -> Sequence[_Outcome]:
+        """Return what the statement's rows mean; replies are looked up, the crowded tried again among themselves.
+
+        The first in a batch is crowded out by nobody, so that each round leaves fewer.
+        """
+        outcomes: dict[_Asked, _Outcome] = {}
+        taken: list[_Asked] = []
+        crowded: list[_Asked] = []
         for one, (_, outcome, sku, free) in zip(asked, rows, strict=True):
             if outcome == "placed":
-                outcomes.append(one.after)
+                outcomes[one] = one.after
             elif outcome == "stock":
-                outcomes.append(SoldOut(f"Only {free} of {sku} left.", sku=sku, available=int(free)))
+                outcomes[one] = SoldOut(f"Only {free} of {sku} left.", sku=sku, available=int(free))
             else:
-                outcomes.append(await answered(self._db, one.claim))
+                (taken if outcome == "key" else crowded).append(one)
+        if taken:
+            outcomes |= await self._said(taken, Transient("Another request has this key. Repeat with the same one."))
+        if crowded:
+            outcomes |= zip(crowded, await self._settled(crowded), strict=True)
+        return [outcomes[one] for one in asked]
+
+    async def _said(self, asked: Sequence[_Asked], otherwise: Exception) -> dict[_Asked, _Outcome]:
+        """Return what stands under the keys of some requests; `otherwise` where nothing does. Never raises."""
+        callers, routes, keys = zip(*(one.identity for one in asked), strict=True)
+        try:
+            rows = await self._db.run(_SAID, callers=list(callers), routes=list(routes), keys=list(keys))
+        except Exception as error:  # noqa: BLE001  # it is the outcome of these, and of nobody else in the batch
+            return dict.fromkeys(asked, error)
+        outcomes: dict[_Asked, _Outcome] = dict.fromkeys(asked, otherwise)
+        for n, *row in rows:
+            one = asked[cast(int, n) - 1]
+            try:
+                outcomes[one] = one.answered(reply_of(one.claim, row))
+            except KeyReused as reused:
+                outcomes[one] = reused
         return outcomes
+
+    async def _looked_up(self, asked: Sequence[_Asked], lost: Lost) -> Sequence[_Outcome]:
+        """Return what became of requests whose connection was lost: found by their keys, else tried once more.
+
+        A lost statement may still be at work: then the repeated one waits for its locks, and finds its keys.
+        """
+        outcomes = await self._said(asked, lost)
+        missing = [one for one in asked if outcomes[one] is lost]
+        if missing:
+            outcomes |= zip(missing, await self._settled(missing, again=True), strict=True)
+            short = [one for one in missing if isinstance(outcomes[one], SoldOut)]
+            if short:  # by themselves, perhaps
+                found = await self._said(short, lost)
+                outcomes |= {one: outcome for one, outcome in found.items() if outcome is not lost}
+        return [lost if isinstance(outcomes[one], Transient) else outcomes[one] for one in asked]
+
+    async def _by_shop(self, asked: Sequence[_Asked], slow: Slow) -> Sequence[_Outcome]:
+        """Return the outcomes of a batch that waited too long: a shop whose stock is locked holds up no other."""
+        shops: dict[str, list[_Asked]] = defaultdict(list)
+        for one in asked:
+            shops[one.after.state.shop_id].append(one)
+        if len(shops) == 1:
+            return [slow] * len(asked)
+        outcomes: dict[_Asked, _Outcome] = {}
+        parts = list(shops.values())
+        for part, told in zip(parts, await asyncio.gather(*map(self._settled, parts)), strict=True):
+            outcomes |= zip(part, told, strict=True)
+        return [outcomes[one] for one in asked]
+
+
+def _params(asked: Sequence[_Asked]) -> dict[str, str]:
+    """Return the parameters of the statement."""
+    taken = [(n, one.after.state.shop_id, *line) for n, one in enumerate(asked) for line in one.demand]
+    return {
+        "asked": "[" + ",".join(f'{{"n":{n},{one.row}' for n, one in enumerate(asked)) + "]",
+        "asked_by": _array(n for n, _, _, _ in taken),
+        "shop_ids": _array(shop_id for _, shop_id, _, _ in taken),
+        "skus": _array(sku for _, _, sku, _ in taken),
+        "quantities": _array(quantity for _, _, _, quantity in taken),
+    }
+
+
+def _array(values: Iterable[int | str]) -> str:
+    """Return an array as Postgres writes it, quoted: a SKU may be called null, but has no quote or backslash in it."""
+    return "{" + ",".join(f'"{value}"' for value in values) + "}"

@@ -139,21 +139,21 @@ def _outbox_row(n: int, event_id: str, topic: str, key: str, region: str, body: 
     }
 
 
-def once_params(ready: Prepared, now: datetime) -> dict[str, object]:
-    """Return the parameters of what makes this decision happen once: the key with its reply, the inbox row, nothing."""
-    if isinstance(ready.once, Taking):
-        return {"operation": ready.once.operation, "event_id": ready.once.event_id}
-    if isinstance(ready.once, Claim):
-        if ready.reply is None:
+def once_params(once: Claim | Taking | None, reply: StoredReply | None, now: datetime) -> dict[str, object]:
+    """Return the parameters of what makes a decision happen once: the key with its reply, the inbox row, nothing."""
+    if isinstance(once, Taking):
+        return {"operation": once.operation, "event_id": once.event_id}
+    if isinstance(once, Claim):
+        if reply is None:
             raise Bug("an idempotent operation must say what it replies")
         return {
-            "caller": ready.once.caller,
-            "route": ready.once.route,
-            "idempotency_key": ready.once.key,
-            "body_hash": ready.once.body_hash,
-            "status": ready.reply.status,
-            "headers": to_json(dict(ready.reply.headers)),
-            "reply": ready.reply.body,
+            "caller": once.caller,
+            "route": once.route,
+            "idempotency_key": once.key,
+            "body_hash": once.body_hash,
+            "status": reply.status,
+            "headers": to_json(dict(reply.headers)),
+            "reply": reply.body,
             "expires_at": now + KEY_LIFETIME,
         }
     return {}

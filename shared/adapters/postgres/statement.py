@@ -60,17 +60,20 @@ def append_sql(table: "StateTable[S]", once: str, guard: GuardedBy | None) -> Sq
     """
     columns = ", ".join(table.columns)
     updates = ", ".join(f"{c} = excluded.{c}" for c in table.columns if c != table.key)
-    checks = [f"when not exists (select from state) then refuse('CR001', '{table.name} moved on')"]
+    checks = [(table.name, f"when not exists (select from state) then refuse('CR001', '{table.name} moved on')")]
     parts = []
-    if once:
-        parts.append(_ONCE[once])
-        checks.insert(0, _ONCE_CHECK[once])
     if guard:
         parts.append(
             f"guarded as (select from {guard.table} where {guard.key} = :guard_id"
             " and version = :guard_version::bigint for share)"
         )
-        checks.append(f"when not exists (select from guarded) then refuse('CR001', '{guard.table} moved on')")
+        moved = f"when not exists (select from guarded) then refuse('CR001', '{guard.table} moved on')"
+        checks.append((guard.table, moved))
+    # A part runs, and locks its row, when its check is come to: everybody locks tables in the order of their names.
+    in_order = [check for _, check in sorted(checks)]
+    if once:
+        parts.append(_ONCE[once])
+        in_order.insert(0, _ONCE_CHECK[once])
     return Sql(
         f"""
 with {"".join(part + "," for part in parts)}
@@ -96,17 +99,20 @@ sent as (
          traceparent text)
    order by n
   returning 1){table.extra}
-select case {" ".join(checks)} else true end
+select case {" ".join(in_order)} else true end
 """
     )
 
 
-_ONCE: Final = {
-    "claim": """claimed as (
+_CLAIM: Final = """
   insert into idempotency (caller, route, key, body_hash, status, headers, reply, expires_at)
   values (:caller, :route, :idempotency_key, :body_hash::bytea, :status::int, :headers::jsonb, :reply::bytea,
           :expires_at::timestamptz)
-  on conflict do nothing returning 1)""",
+  on conflict do nothing returning 1"""
+CLAIM: Final = Sql(_CLAIM)
+"""A key and its reply without any effect besides; no row when the key is in use."""
+_ONCE: Final = {
+    "claim": f"claimed as ({_CLAIM})",
     "taking": """taken as (
   insert into inbox (operation, event_id) values (:operation, :event_id) on conflict do nothing returning 1)""",
 }

@@ -7,10 +7,10 @@ from typing import Final, Generic, TypeVar, cast
 import msgspec
 from pydantic import BaseModel
 
-from shared.adapters.postgres.database import Database, Sql
+from shared.adapters.postgres.database import Database, Row, Sql
 from shared.adapters.postgres.recording import once_params, prepare
-from shared.adapters.postgres.refusals import KeyTaken, Moved
-from shared.adapters.postgres.statement import StateTable, append_sql, load_sql
+from shared.adapters.postgres.refusals import Collided, KeyTaken, Lost, Moved
+from shared.adapters.postgres.statement import CLAIM, StateTable, append_sql, load_sql
 from shared.kernel.decision import AlreadyAnswered, By, Claim, Decided, Stored, StoredReply, Taking
 from shared.kernel.encoding import to_json
 from shared.kernel.errors import Bug, KeyReused, Transient, VersionConflict
@@ -34,7 +34,12 @@ async def stored_reply(db: Database, claim: Claim) -> StoredReply | None:
     rows = await db.run(STORED_REPLY, caller=claim.caller, route=claim.route, key=claim.key)
     if not rows:
         return None
-    body_hash, status, headers, reply = rows[0]
+    return reply_of(claim, rows[0])
+
+
+def reply_of(claim: Claim, row: Row) -> StoredReply:
+    """Return a row (body_hash, status, headers, reply) as what was said under the key of `claim`. Raises KeyReused."""
+    body_hash, status, headers, reply = row
     if body_hash != claim.body_hash:
         raise KeyReused("Take a fresh Idempotency-Key for a new request.")
     return StoredReply(status, msgspec.json.decode(headers, type=dict[str, str]), reply)
@@ -71,9 +76,10 @@ class StateStore(Generic[S]):
     ) -> Stored[S]:
         """Load, let `rule` decide, append; again when a stream moved meanwhile, three times at most.
 
-        No facts from the rule means nothing to do: an event is then still taken. Returns the new state. Raises
-        AlreadyAnswered, AlreadyTaken, VersionConflict, Transient and whatever the rule refuses with.
+        No facts from the rule means nothing to do: an event is then still taken, a key still answered. Returns the
+        new state. Raises AlreadyAnswered, AlreadyTaken, VersionConflict, Transient and whatever the rule refuses with.
         """
+        collided: Collided | None = None
         for _ in range(TRIES):
             found = await self.load(id)
             if if_match is not None and (found.version if found else 0) != if_match:
@@ -83,20 +89,37 @@ class StateStore(Generic[S]):
             if not isinstance(decided, Decided):
                 decided = Decided(decided)
             if not decided.facts:
-                return await self._nothing(id, found, by)
+                return await self._nothing(id, found, by=by, now=now, reply=reply)
             try:
                 return await self.append(id, found, decided, by=by, now=now, reply=reply)
             except Moved:
                 continue
+            except Collided as error:
+                collided = error
+        if collided is not None:
+            raise collided
         if isinstance(by.once, Taking):
             raise Transient(f"{id} is changing too fast for {by.actor}.")
         raise VersionConflict("Several requests changed this at once. Repeat with the same Idempotency-Key.")
 
-    async def _nothing(self, id: str, found: Stored[S] | None, by: By) -> Stored[S]:
-        if isinstance(by.once, Taking):
-            await self._db.run(TAKE, operation=by.once.operation, event_id=by.once.event_id)
+    async def _nothing(
+        self,
+        id: str,
+        found: Stored[S] | None,
+        *,
+        by: By,
+        now: datetime,
+        reply: Callable[[Stored[S]], Reply[V]] | None,
+    ) -> Stored[S]:
+        """Note that nothing had to be done, so that a repetition finds the same answer whatever happens meanwhile."""
         if found is None:
             raise Bug(f"a rule decided nothing about {id}, which does not exist")
+        if isinstance(by.once, Taking):
+            await self._db.run(TAKE, operation=by.once.operation, event_id=by.once.event_id)
+        elif isinstance(by.once, Claim) and reply is not None:
+            said = reply(found).stored
+            if not await self._db.run(CLAIM, **once_params(by.once, said, now)):
+                raise await answered(self._db, by.once)
         return found
 
     async def append(
@@ -118,7 +141,7 @@ class StateStore(Generic[S]):
             "expected": ready.expected,
             "events": to_json(ready.events),
             "outbox": to_json(ready.outbox),
-            **once_params(ready, now),
+            **once_params(ready.once, ready.reply, now),
             **decided.params,
         }
         guard = decided.guard
@@ -126,10 +149,22 @@ class StateStore(Generic[S]):
             params |= {"guard_id": guard.id, "guard_version": guard.version}
         once = {Claim: "claim", Taking: "taking", type(None): ""}[type(ready.once)]
         try:
-            await self._db.run(self._append[once, guard.table if guard else ""], **params)
+            await self._commit(self._append[once, guard.table if guard else ""], params, ready.once)
         except KeyTaken as error:
-            raise await answered(self._db, ready.once) from error
+            before = await answered(self._db, ready.once)
+            if isinstance(before, AlreadyAnswered) and before.reply == ready.reply:
+                return after  # it was this very write that took the key, on a connection that was lost
+            raise before from error
         return after
+
+    async def _commit(self, sql: Sql, params: dict[str, object], once: Claim | Taking | None) -> None:
+        """Run the append; once more when its outcome got lost, which its own key or inbox row makes harmless."""
+        try:
+            await self._db.run(sql, **params)
+        except Lost:
+            if once is None:
+                raise
+            await self._db.run(sql, **params)
 
 
 async def answered(db: Database, once: Claim | Taking | None) -> Exception:

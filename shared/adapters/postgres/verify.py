@@ -7,7 +7,7 @@ and what its head is. With a path it checks an exported file, which a third part
 import argparse
 import base64
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from shared.adapters.postgres.database import Connection, Sql
-from shared.adapters.postgres.replay import COLUMNS, recorded
+from shared.adapters.postgres.event_rows import COLUMNS, recorded
 from shared.kernel.clock import rfc3339
 from shared.kernel.encoding import to_json
 from shared.kernel.facts import Recorded, broken_at
@@ -46,9 +46,19 @@ def exported(event: Recorded) -> str:
     )
 
 
+class NotAnExport(Exception):
+    """The file holds something else than events as `--export` prints them."""
+
+
 def imported(line: str) -> Recorded:
-    """Return an exported line as an event. What the hash does not cover is left empty."""
-    row = msgspec.json.decode(line, type=dict[str, str | int])
+    """Return an exported line as an event. What the hash does not cover is left empty. Raises NotAnExport."""
+    try:
+        return _imported(msgspec.json.decode(line, type=dict[str, str | int]))
+    except (msgspec.MsgspecError, KeyError, ValueError) as wrong:
+        raise NotAnExport(f"this line is no exported event ({type(wrong).__name__}): {line[:80]}") from wrong
+
+
+def _imported(row: Mapping[str, str | int]) -> Recorded:
     return Recorded(
         id=EventId(str(row["id"])),
         stream=str(row["stream"]),
@@ -84,7 +94,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     path = Path(asked.stream)
     if path.is_file():
-        events = [imported(line) for line in path.read_text().splitlines() if line]
+        try:
+            events = [imported(line) for line in path.read_text().splitlines() if line]
+        except NotAnExport as wrong:
+            sys.stdout.write(f"verify: {asked.stream}: {wrong}\n")
+            return 1
     else:
         connection = Connection(PostgresSettings.from_env())
         try:
