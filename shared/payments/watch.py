@@ -131,7 +131,9 @@ class Watcher:
             behind=cursor is not None and turn.began - cursor.caught_up_at > BEHIND,
             mempool_watched=self.mempool is not None,
         )
-        after = await self._record(turn, observed, min(final_height, scanned.last.height), by=by)
+        # A branch that got shorter makes nothing less final than it was told to be.
+        final = max(min(final_height, scanned.last.height), cursor.final_height if cursor else -1)
+        after = await self._record(turn, observed, final, by=by)
         return replace(turn, cursor=after)
 
     async def _fork(self, turn: Turn, cursor: Cursor) -> BlockRef | None:
