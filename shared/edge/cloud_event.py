@@ -194,7 +194,7 @@ class EventOperation(Called):
     def _facts(self) -> dict[str, type[Fact]]:
         return {fact.type: fact for fact in _arguments(self.function, Event, self.name)}
 
-    def check(self) -> None:
+    def check_shape(self) -> None:
         """Raise Bug when `Event[…]` names other facts than the entry's `on`."""
         if set(self._facts) != set(self.entry.on):
             raise Bug(f"{self.name} takes {', '.join(sorted(self._facts))}; `on` says {', '.join(self.entry.on)}")
@@ -226,7 +226,7 @@ class ScheduledOperation(Called):
 
     kind = "schedule"
 
-    def check(self) -> None:
+    def check_shape(self) -> None:
         """Raise Bug when the function does not take a Tick."""
         if typing.get_type_hints(self.function).get(_argument(self.function)) is not Tick:
             raise Bug(f"{self.name} takes one argument, `tick: Tick`")
@@ -246,7 +246,7 @@ class WorkOperation(Called):
         model: type[BaseModel] = _arguments(self.function, Work, self.name)[0]
         return model
 
-    def check(self) -> None:
+    def check_shape(self) -> None:
         """Raise Bug when the function does not take `Work[Model]`."""
         self._model  # noqa: B018  built, or raises
 

@@ -94,7 +94,7 @@ class HttpOperation(Operation):
     def _methods(self) -> tuple[str, ...]:
         return ("GET", "HEAD") if self.entry.method == "GET" else (self.entry.method,)
 
-    def check(self) -> None:
+    def check_shape(self) -> None:
         """Raise Bug when the annotations don't fit the entry, ValueError for a role nobody has."""
         self.shape, self._roles  # noqa: B018  both are built, or raise
 

@@ -52,10 +52,17 @@ class Operation(ABC):
     @functools.cached_property
     def entry(self) -> Entry:
         """Return the registry entry. Raises RegistryError when there is none, Bug when it is of another kind."""
-        entry = self._registry()[self.name]
-        if entry.kind != self.kind:
-            raise Bug(f"{self.name} is declared as {entry.kind} and decorated as {self.kind}")
+        return self._fitting(self._registry()[self.name])
+
+    def _fitting(self, entry: Entry) -> Entry:
+        if entry.kind != self.kind or entry.operation != self.name:
+            raise Bug(f"{entry.operation} is declared as {entry.kind}, and {self.name} decorated as {self.kind}")
         return entry
+
+    def check(self, entry: Entry) -> None:
+        """Raise Bug when the function does not fit this entry: its kind, its name, its annotations."""
+        self.entry = self._fitting(entry)
+        self.check_shape()
 
     @functools.cached_property
     def edge(self) -> Edge:
@@ -63,7 +70,7 @@ class Operation(ABC):
         return self._edge()
 
     @abstractmethod
-    def check(self) -> None:
+    def check_shape(self) -> None:
         """Raise Bug when the annotations of the function don't fit its registry entry."""
 
     @abstractmethod
