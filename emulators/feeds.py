@@ -176,6 +176,7 @@ _ANSWERS = {"coinbase": _coinbase, "kraken": _kraken, "binance": _binance, "bits
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64  # every pair of every feed is asked at the same moment
 
     def __init__(self, port: int, market: _Market) -> None:
         super().__init__((HOST, port), _Handler)

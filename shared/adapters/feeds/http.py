@@ -13,7 +13,7 @@ from shared.adapters.resilience import Guard, Limits, Outage
 from shared.prices.model import Pair, Reading
 from shared.settings import FeedSettings, Misconfigured
 
-LIMITS: Final = Limits(timeout_s=3.0, attempts=2, concurrent=8, failures=16, open_s=5.0)
+LIMITS: Final = Limits(timeout_s=3.0, attempts=2, concurrent=4, failures=16, open_s=5.0)
 MAX_BODY: Final = 256 * 1024
 _NO_PRICE: Final = Counter("price_feed_nonsense_total", "Answers of a price feed without a usable price", ["feed"])
 
