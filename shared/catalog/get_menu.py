@@ -14,8 +14,8 @@ from shared.kernel.ids import MenuId, ShopId
 from shared.kernel.reply import Encoded, Reply
 from shared.kernel.store import Store
 
-LIVE: Final = timedelta(seconds=5)
-"""How long a document shows the same rates."""
+LIVE: Final = timedelta(seconds=10)
+"""How long a document shows the same rates: as long as feeds are left alone between two readings."""
 
 
 async def get_menu(shop_id: ShopId, *, using: Catalog) -> Reply[Encoded[MenuView]]:

@@ -5,7 +5,7 @@ There is always one menu to a shop, `mnu_…` of the same digits; its first item
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, Context, Decimal
+from decimal import Decimal
 from typing import Final
 
 from shared.catalog import facts
@@ -31,7 +31,6 @@ from shared.kernel.money import MINOR_DIGITS, Asset, Money
 
 FRESH_RATE: Final = timedelta(minutes=2)
 """An older rate is not shown: nobody would get that price."""
-_UP: Final = Context(prec=100, rounding=ROUND_CEILING)
 
 
 class MenuFull(Conflict):
@@ -152,19 +151,21 @@ def changed(menu: Menu, version: int) -> MenuChange:
 
 
 def shown(menu: Menu, version: int, *, shop: ShopTerms, rates: Mapping[Asset, Rate], now: datetime) -> MenuView:
-    """Return the menu as customers see it, with prices in the coins that the shop takes and that have a fresh rate."""
+    """Return the menu as customers see it, with prices in the coins that the shop takes and that have a fresh rate.
+
+    Built often, from parts that are valid already: they are put together without being validated again.
+    """
     fresh = {asset: rates[asset] for asset in shop.accepts if asset in rates and rates[asset].at > now - FRESH_RATE}
-    digits = MINOR_DIGITS[menu.currency]
-    return MenuView(
+    worth = {asset: _worth(asset, rate.rate, MINOR_DIGITS[menu.currency]) for asset, rate in fresh.items()}
+    return MenuView.model_construct(
         menu_id=menu.menu_id,
         shop_id=menu.shop_id,
         version=version,
         currency=menu.currency,
-        rates={asset: LiveRate(rate=f"{rate.rate:f}", at=rate.at) for asset, rate in fresh.items()},
+        rates={asset: LiveRate.model_construct(rate=f"{rate.rate:f}", at=rate.at) for asset, rate in fresh.items()},
         items=tuple(
-            ShownItem(
-                **dict(item),
-                prices=tuple(_in_coins(item.price, digits, asset, rate.rate) for asset, rate in fresh.items()),
+            ShownItem.model_construct(
+                **dict(item), prices=tuple(_in_coins(item.price, asset, ratio) for asset, ratio in worth.items())
             )
             for item in menu.items
         ),
@@ -172,7 +173,17 @@ def shown(menu: Menu, version: int, *, shop: ShopTerms, rates: Mapping[Asset, Ra
     )
 
 
-def _in_coins(minor_units: int, digits: int, asset: Asset, rate: Decimal) -> Money:
+Ratio = tuple[int, int]
+"""Base units of a coin per minor unit of a currency, as numerator and denominator."""
+
+
+def _worth(asset: Asset, rate: Decimal, digits: int) -> Ratio:
+    """Return what one minor unit is worth at `rate`, fiat per whole coin; `digits` are those of the currency."""
+    fiat, coins = rate.as_integer_ratio()
+    return coins * 10**asset.decimals, fiat * 10**digits
+
+
+def _in_coins(minor_units: int, asset: Asset, worth: Ratio) -> Money:
     """Return a fiat price in a coin, rounded up: never less than the price."""
-    coins = _UP.divide(Decimal(minor_units).scaleb(-digits), rate)
-    return Money(asset=asset, units=int(coins.scaleb(asset.decimals, _UP).to_integral_value(ROUND_CEILING)))
+    numerator, denominator = worth
+    return Money.model_construct(asset=asset, units=-(-minor_units * numerator // denominator))

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from shared.catalog import lifecycle
 from shared.catalog.lifecycle import MenuFull, UnknownGroup
-from shared.catalog.model import MAX_ITEMS, ImportMenu, Menu, PutMenuItem, PutModifierGroup
+from shared.catalog.model import MAX_ITEMS, ImportMenu, Menu, MenuView, PutMenuItem, PutModifierGroup
 from shared.catalog.ports import Rate, ShopTerms
 from shared.kernel.decision import By, Role
 from shared.kernel.errors import Forbidden, Invalid, NotFound
@@ -173,13 +173,14 @@ def test_prices_in_coins_are_rounded_up_and_stale_or_refused_coins_are_missing()
     assert {price.asset: price.units for price in view.items[0].prices} == {Asset.BTC: 7637, Asset.USDC: 4516130}
     assert {asset: rate.rate for asset, rate in view.rates.items()} == {Asset.BTC: "55000.01", Asset.USDC: "0.93"}
     assert view.version == 3
+    assert MenuView.model_validate_json(view.model_dump_json()) == view
 
 
 @given(st.integers(0, 10**9), st.decimals("0.000001", "10000000", places=8), st.sampled_from(list(Asset)))
 def test_a_price_in_coins_is_never_less_than_the_price_nor_a_unit_more_than_needed(
     cents: int, rate: Decimal, asset: Asset
 ) -> None:
-    units = lifecycle._in_coins(cents, 2, asset, rate).units
+    units = lifecycle._in_coins(cents, asset, lifecycle._worth(asset, rate, 2)).units
     owed = cents * 10**8 * 10**asset.decimals
     per_unit = 100 * int(rate * 10**8)
     assert units * per_unit >= owed
