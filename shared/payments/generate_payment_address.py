@@ -116,6 +116,8 @@ def _chain(command: RequestPayment, order: PayableOrder, chains: tuple[PayableCh
 def _must_be_payable(order: PayableOrder) -> None:
     if not order.pending:
         raise NotPayable("It is paid already, called off or expired; see get_order.")
+    if not order.total.units:
+        raise NotPayable("It costs nothing, so there is nothing to pay.")
     if not order.in_time:
         raise NotPayable("Its time to pay is over. Order again.")
 

@@ -58,8 +58,8 @@ def rate_of(pair: Pair, readings: Iterable[Reading], *, now: datetime) -> Rate:
 
 
 def is_fresh(rate: Rate, *, now: datetime) -> bool:
-    """Return whether quotes are given at this rate."""
-    return now - rate.at <= FRESH_FOR
+    """Return whether quotes are given at this rate: neither old nor, by a clock that is wrong, of the future."""
+    return abs(now - rate.at) <= FRESH_FOR
 
 
 def usable(rate: Rate | None, dollar: Rate | None, pair: Pair, *, now: datetime) -> Rate:

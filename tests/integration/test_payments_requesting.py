@@ -177,3 +177,10 @@ async def test_an_asset_that_shop_or_chains_do_not_take_is_refused(paying: Payin
     await paying.db.run(Sql("update shops set accepts = '{ETH}'"))
     with pytest.raises(AssetNotOffered, match="takes ETH"):
         await paying.request(order.order_id, by, Asset.BTC)
+
+
+async def test_an_order_that_costs_nothing_has_nothing_to_pay(paying: Paying) -> None:
+    order, by = await paying.ordered()
+    await paying.db.run(Sql("update orders set total = 0"))
+    with pytest.raises(NotPayable, match="nothing to pay"):
+        await paying.request(order.order_id, by, Asset.BTC)
