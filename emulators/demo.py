@@ -34,6 +34,7 @@ class Story:
         self._env = env
         self._say = say
         self._draw = draw
+        self._mine: Callable[[int], object] = int
         self.url = env["PUBLIC_URL"]
         chains = json.loads(env["CHAINS"])
         self._bitcoin_rpc = next(each["rpc"] for each in chains.values() if each["kind"] == "bitcoin")
@@ -99,7 +100,7 @@ class Story:
         else:
             evm = EvmWallet(self._evm_rpc)
             txid = evm.pay(asset, payment["address"], units)
-            self._mine = lambda blocks: evm.mine(blocks)
+            self._mine = evm.mine
         return txid
 
     def _await_payment(self, customer: Customer, payment: JSON, asset: str) -> None:

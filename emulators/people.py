@@ -17,6 +17,7 @@ from eth_account.messages import encode_defunct
 
 T = TypeVar("T")
 JSON = dict[str, Any]
+PATIENCE_S = 30.0
 
 
 class StepFailed(Exception):
@@ -31,29 +32,32 @@ class Api:
         self._client = httpx.Client(base_url=base_url, headers=headers, timeout=10.0)
 
     def get(self, path: str, **params: object) -> JSON:
-        """Return the JSON of a reply. Raises StepFailed for anything but 2xx."""
-        return self._told(self._client.get(path, params=_given(params)))
+        """Return the JSON of a reply; asks again while nobody answers. Raises StepFailed for anything but 2xx."""
+        return self._told(self._answer("GET", path, params=_given(params)))
 
     def raw(self, path: str, *, accept: str = "*/*") -> httpx.Response:
         """Return a reply that is no JSON: a picture. Raises StepFailed for anything but 2xx."""
-        response = self._client.get(path, headers={"accept": accept})
+        response = self._answer("GET", path, headers={"accept": accept})
         self._checked(response)
         return response
 
     def send(self, method: str, path: str, body: Mapping[str, object] | None = None, *, key: str | None = None) -> JSON:
         """Send a command under a fresh Idempotency-Key, again under the same one while the outcome is unknown."""
         headers = {"idempotency-key": key or uuid.uuid4().hex}
-        end = time.monotonic() + 30.0
+        return self._told(self._answer(method, path, json=body, headers=headers))
+
+    def _answer(self, method: str, path: str, **sent: Any) -> httpx.Response:
+        """Return the reply; the same request again while nobody answers or the outcome is unknown, up to 30 s."""
+        end = time.monotonic() + PATIENCE_S
         while True:
             try:
-                response = self._client.request(method, path, json=body, headers=headers)
+                response = self._client.request(method, path, **sent)
             except httpx.TransportError:
                 if time.monotonic() > end:
                     raise
-                time.sleep(0.1)
-                continue
-            if response.status_code != 503 or time.monotonic() > end:
-                return self._told(response)
+            else:
+                if response.status_code != 503 or time.monotonic() > end:
+                    return response
             time.sleep(0.1)
 
     def _told(self, response: httpx.Response) -> JSON:

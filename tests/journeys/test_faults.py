@@ -17,6 +17,7 @@ from shared.settings import PostgresSettings
 
 JSON = dict[str, Any]
 _FACTS = Sql("select type from events where stream = :id order by version")
+_UNPUBLISHED = Sql("select seq from outbox where not starts_with(topic, 'work:')")
 _WHOLE = [
     "order.placed.v1",
     "order.confirmed.v1",
@@ -46,10 +47,19 @@ class Errand:
         self.wallet.pay("USDC", self.payment["address"], int(self.payment["due"]["units"]))
         self.wallet.mine(int(self.payment["confirmations"]))
 
-    def serve(self) -> None:
+    def published(self) -> bool | None:
+        """Tell whether the transfer was observed and the outbox is empty; None while not."""
+        seen = self.customer.payment(self.payment["payment_id"])["finality"] != "none"
+        connection = Connection(PostgresSettings.from_env(self.env))
+        try:
+            return True if seen and not connection.run(_UNPUBLISHED, {}) else None
+        finally:
+            connection.close()
+
+    def serve(self, *, deadline_s: float = 60.0) -> None:
         """Wait until it is paid, then make it and hand it over."""
         order_id = self.order["order_id"]
-        self.customer.wait_for(order_id, "confirmed")
+        self.customer.wait_for(order_id, "confirmed", deadline_s=deadline_s)
         claim = self.customer.claim(order_id)
         self.barista.prepare(order_id)
         self.barista.ready(order_id)
@@ -110,11 +120,16 @@ def test_an_order_survives_the_death_of_everything_but_the_database(platform: Pl
 
 def test_facts_that_were_lost_with_all_of_kafkas_data_are_sent_again(platform: Platform, errand: Errand) -> None:
     errand.place()
-    kafka = platform.stack.start("kafka")
-    kafka.kill()
-    wipe(platform.workdir)
-    errand.pay()
-    kafka.restart()
-    topics(platform.env)
-    errand.serve()
+    dispatcher, kafka = platform.supervisor.pids["dispatcher"], platform.stack.start("kafka")
+    os.kill(dispatcher, signal.SIGSTOP)
+    try:
+        errand.pay()
+        until("the payment to be published, and read by nobody", errand.published)
+        kafka.kill()
+        wipe(platform.workdir)
+        kafka.restart()
+        topics(platform.env)
+    finally:
+        os.kill(dispatcher, signal.SIGCONT)
+    errand.serve(deadline_s=100)
     assert errand.facts() == _WHOLE
