@@ -16,6 +16,7 @@ from shared.adapters.postgres.database import Connection, Database, Sql
 from shared.adapters.postgres.refusals import Lost, Slow, Undone
 from shared.kernel.errors import Bug, Conflict, Transient
 from shared.settings import PostgresSettings
+from tests.integration.locks import Locker
 from tests.integration.wire import Wire
 from tests.waiting import until
 
@@ -24,7 +25,6 @@ NOTE = Sql("insert into inbox (operation, event_id) values (:operation, :event_i
 NOTED = Sql("select count(*) from inbox where operation = :operation")
 HIDDEN_WRITE = Sql("with noted as (insert into inbox values ('hidden', :event_id) returning 1) select * from noted")
 LOCK = Sql("select from inbox where operation = 'locked' for update")
-WAITING = Sql("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
 
 
 @pytest.fixture
@@ -40,6 +40,14 @@ def admin(database: str) -> Iterator[Connection]:
     connection = Connection(PostgresSettings(database))
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def locker(database: str) -> Iterator[Locker]:
+    """Somebody who locks rows and watches who waits."""
+    locker = Locker(database)
+    yield locker
+    locker.close()
 
 
 async def killed(admin: Connection) -> None:
@@ -98,55 +106,52 @@ async def test_a_server_that_is_not_there_is_certain_to_have_done_nothing() -> N
 
 
 async def test_whoever_finds_no_free_connection_in_time_is_turned_away_and_nothing_is_done(
-    database: str, admin: Connection
+    database: str, locker: Locker
 ) -> None:
     db = Database(PostgresSettings(database, connections=1, wait_s=0.2))
     await db.run(NOTE, operation="locked", event_id="1")
-    admin.execute("begin")
-    admin.run(LOCK, {})
+    locker.hold(LOCK.text)
     blocked = asyncio.create_task(db.run(LOCK))
-    await until(lambda: admin.run(WAITING, {})[0][0] == 1, "the only connection waits for the lock")
+    await locker.waiting(1)
     began = time.monotonic()
     turned_away = await asyncio.gather(
         *(db.run(NOTE, operation="late", event_id=str(n)) for n in range(20)), return_exceptions=True
     )
     assert time.monotonic() - began < 2
     assert {type(outcome) for outcome in turned_away} == {Undone}
-    admin.execute("rollback")
+    locker.release()
     await blocked
     assert await noted(db, "late") == 0
 
 
 async def test_a_caller_who_goes_away_while_waiting_is_not_served_and_takes_nothing_along(
-    database: str, admin: Connection
+    database: str, locker: Locker
 ) -> None:
     db = Database(PostgresSettings(database, connections=1))
     await db.run(NOTE, operation="locked", event_id="1")
-    admin.execute("begin")
-    admin.run(LOCK, {})
+    locker.hold(LOCK.text)
     blocked = asyncio.create_task(db.run(LOCK))
-    await until(lambda: admin.run(WAITING, {})[0][0] == 1, "the only connection waits for the lock")
+    await locker.waiting(1)
     gone = asyncio.create_task(db.run(NOTE, operation="gone", event_id="1"))
     await asyncio.sleep(0)
     gone.cancel()
     with pytest.raises(asyncio.CancelledError):
         await gone
     blocked.cancel()  # its statement is under way: the connection comes back when it ends
-    admin.execute("rollback")
+    locker.release()
     assert await noted(db, "gone") == 0
 
 
 async def test_a_statement_that_takes_too_long_is_undone_and_keeps_its_connection(
-    database: str, admin: Connection
+    database: str, locker: Locker
 ) -> None:
     db = Database(PostgresSettings(database, connections=1, statement_timeout_s=0.3))
     await db.run(NOTE, operation="locked", event_id="1")
     before = await pid_of(db)
-    admin.execute("begin")
-    admin.run(LOCK, {})
+    locker.hold(LOCK.text)
     with pytest.raises(Slow):
         await db.run(LOCK)
-    admin.execute("rollback")
+    locker.release()
     assert await pid_of(db) == before
 
 

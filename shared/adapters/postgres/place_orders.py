@@ -59,13 +59,16 @@ locked as materialized (
     from (select distinct shop_id, sku from demand order by shop_id, sku) d,
          lateral (select shop_id, sku, on_hand - reserved as free from stock
                    where stock.shop_id = d.shop_id and stock.sku = d.sku for update) s),
-running as (
-  select d.n, d.sku, d.quantity, coalesce(l.free, 0) as free,
-         sum(d.quantity) over (partition by d.shop_id, d.sku order by d.n) as up_to
+fitting as (
+  select d.n, d.shop_id, d.sku, d.quantity, coalesce(l.free, 0) as free
     from demand d left join locked l using (shop_id, sku)),
+running as (
+  select n, sku, quantity, free,
+         sum(quantity) filter (where quantity <= free) over (partition by shop_id, sku order by n) as up_to
+    from fitting),
 short as materialized (
   select distinct on (n) n, sku, free, quantity > free as surely
-    from running where up_to > free order by n, quantity <= free, sku),
+    from running where quantity > free or up_to > free order by n, quantity <= free, sku),
 claimed as (
   insert into idempotency (caller, route, key, body_hash, status, headers, reply, expires_at)
   select caller, route, key, decode(body_hash, 'hex'), status, headers, convert_to(reply, 'UTF8'), expires_at
