@@ -1,6 +1,6 @@
 """GET /v1/shops: shops around a point, nearest first."""
 
-from shared.edge.http import Nothing, Request
+from shared.edge.http import Encoded, Nothing, Request
 from shared.kernel.reply import Reply
 from shared.shops import find_nearby_shops as rule
 from shared.shops.model import FindShops, NearbyShops
@@ -9,6 +9,6 @@ from shared.wiring.shops import shops
 
 
 @http_function
-async def find_nearby_shops(request: Request[Nothing, FindShops]) -> Reply[NearbyShops]:
+async def find_nearby_shops(request: Request[Nothing, FindShops]) -> Reply[Encoded[NearbyShops]]:
     """GET /v1/shops: shops around a point, nearest first."""
     return await rule.find_nearby_shops(request.params, using=shops())

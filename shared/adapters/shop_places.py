@@ -30,12 +30,13 @@ class IndexedPlaces:
         self, longitude: float, latitude: float, *, radius_m: float, limit: int, after: After | None = None
     ) -> Sequence[Found]:
         """Return up to `limit` shops, nearest first, those at one distance by id."""
-        found = await self._index.near(longitude, latitude, radius_m=radius_m, limit=limit, after=after)
-        if found is not None:
-            _SEARCHES.labels("redis").inc()
-            return found
+        if after is None or not after.exact:
+            found = await self._index.near(longitude, latitude, radius_m=radius_m, limit=limit, after=after)
+            if found is not None:
+                _SEARCHES.labels("redis").inc()
+                return found
+            self._refill()
         _SEARCHES.labels("postgres").inc()
-        self._refill()
         return await self._table.near(longitude, latitude, radius_m=radius_m, limit=limit, after=after)
 
     async def put(self, place: Place) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
@@ -54,6 +55,33 @@ def changes_at(weekly: Iterable[Opening], timezone: str, at: datetime) -> dateti
 
 
 _HORIZON = timedelta(days=7)
+
+
+class Standing(NamedTuple):
+    """Whether a shop is open, and until when that stays so; None: for good."""
+
+    open: bool
+    changes_at: datetime | None
+
+
+class Week:
+    """Weekly hours in a time zone that are asked over and over: they remember their answer until it changes."""
+
+    __slots__ = ("_from", "_standing", "_timezone", "_until", "_weekly")
+
+    def __init__(self, weekly: Iterable[Opening], timezone: str) -> None:
+        self._weekly = tuple(weekly)
+        self._timezone = timezone
+        self._from = self._until = datetime.max.replace(tzinfo=UTC)
+        self._standing = Standing(False, None)
+
+    def standing(self, at: datetime) -> Standing:
+        """Return what `open_window` and `changes_at` say."""
+        if not self._from <= at < self._until:
+            change = changes_at(self._weekly, self._timezone, at)
+            self._standing = Standing(open_window(self._weekly, self._timezone, at) is not None, change)
+            self._from, self._until = at, change or at + timedelta(days=1)
+        return self._standing
 
 
 def _windows(weekly: tuple[Opening, ...], local: datetime, zone: ZoneInfo) -> Iterator[Window]:

@@ -6,11 +6,10 @@ from typing import Protocol
 
 from shared.kernel.clock import Clock
 from shared.kernel.documents import Documents
-from shared.kernel.hours import Opening
+from shared.kernel.hours import Week
 from shared.kernel.ids import ShopId
-from shared.kernel.money import Asset, Currency
 from shared.kernel.store import Inbox, Store
-from shared.shops.facts import PayoutAccount, Position
+from shared.shops.facts import PayoutAccount
 from shared.shops.model import Family, Shop, ShopView
 
 
@@ -29,6 +28,8 @@ class Found:
 
     shop_id: str
     distance_m: float
+    exact: bool = False
+    """Whether the distance is that of the table, not of an index that rounds places to less than a metre."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +39,18 @@ class After:
     seen: int
     distance_m: float
     shop_id: str
+    exact: bool = False
+    """As of the shop: the next page is measured like this one, so that none is shown twice or left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShopCard:
     """What a list of shops shows of one of them."""
 
-    shop_id: ShopId
-    name: str
-    address: str
-    position: Position
-    timezone: str
-    currency: Currency
-    accepts: tuple[Asset, ...]
-    weekly: tuple[Opening, ...]
+    shop_id: str
+    listed: str
+    """A JSON object: the members of a NearbyShop that depend neither on who asks nor when."""
+    week: Week
 
 
 class Places(Protocol):

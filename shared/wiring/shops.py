@@ -17,14 +17,14 @@ from shared.wiring.resources import clock, database, region
 def shops() -> Shops:
     """Return everything the operations of shops are given, but for registering one."""
     db = database()
-    store = PostgresShops(db, region=region())
+    store, cards = PostgresShops(db, region=region()), PostgresCards(db)
     return Shops(
         store=store,
         documents=CachedDocuments(
             document_cache(), "shop", partial(shop_document, store=store, clock=clock()), clock=clock()
         ),
-        places=IndexedPlaces(RedisShopIndex(redis_client(), redis_settings()), PostgresPlaces(db)),
-        cards=PostgresCards(db),
+        places=IndexedPlaces(RedisShopIndex(redis_client(), redis_settings()), PostgresPlaces(db, cards)),
+        cards=cards,
         inbox=PostgresInbox(db),
         clock=clock(),
     )

@@ -119,6 +119,8 @@ class Shopkeeping:
         self.store = PostgresShops(self.db, region="test")
         self.account_keys = SealedAccountKeys(Sealer(SealingSettings(bytes(32))), bitcoin_network="regtest")
         self.registration = Registration(self.store, self.account_keys, self.clock)
+        cards = PostgresCards(self.db, ttl_s=0.0)
+        self.table = PostgresPlaces(self.db, cards)
         self.shops = Shops(
             store=self.store,
             documents=CachedDocuments(
@@ -128,8 +130,8 @@ class Shopkeeping:
                 clock=self.clock,
                 kept_s=0.0,
             ),
-            places=IndexedPlaces(self.index, PostgresPlaces(self.db), fill_every_s=0.0),
-            cards=PostgresCards(self.db, ttl_s=0.0),
+            places=IndexedPlaces(self.index, self.table, fill_every_s=0.0),
+            cards=cards,
             inbox=PostgresInbox(self.db),
             clock=self.clock,
         )

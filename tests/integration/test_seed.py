@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from bip_utils import Bip32Slip10Secp256k1, Bip39SeedGenerator
@@ -16,7 +16,6 @@ from emulators.seed import seed
 from shared.adapters.postgres.database import Connection, Database, Sql
 from shared.adapters.postgres.replay import replay
 from shared.adapters.postgres.shops import PostgresCards, PostgresPlaces
-from shared.kernel.hours import open_window
 from shared.settings import PostgresSettings
 
 COUNTS = Sql(
@@ -63,10 +62,10 @@ async def test_a_seeding_fills_the_platform_and_another_adds_nothing(env: Mappin
 
 
 async def _is_found_first(db: Database) -> None:
-    (nearest,) = await PostgresPlaces(db).near(13.4132, 52.5219, radius_m=100, limit=1)
-    card = (await PostgresCards(db).of([nearest.shop_id]))[nearest.shop_id]
-    assert (nearest.distance_m, card.accepts) == (0.0, ALL_COINS)
-    start = datetime(2026, 5, 4, tzinfo=UTC)
-    assert all(open_window(card.weekly, card.timezone, start + timedelta(hours=hour)) for hour in range(7 * 24))
+    cards = PostgresCards(db)
+    (nearest,) = await PostgresPlaces(db, cards).near(13.4132, 52.5219, radius_m=100, limit=1)
+    card = (await cards.of([nearest.shop_id]))[nearest.shop_id]
+    assert (nearest.distance_m, json.loads(card.listed)["accepts"]) == (0.0, [*ALL_COINS])
+    assert card.week.standing(datetime.now(UTC)) == (True, None)
     ((address,),) = await db.run(OWNER_OF, shop_id=nearest.shop_id)
     assert Account.from_key(OWNER_KEY).address.lower() == address

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from shared.kernel.decision import By, Role
 from shared.kernel.errors import Bug, Forbidden, NotFound
-from shared.kernel.hours import Opening, changes_at, open_window
+from shared.kernel.hours import Opening, Week, changes_at, open_window
 from shared.kernel.ids import KeyId, MerchantId, ShopId, UserId
 from shared.kernel.money import Asset
 from shared.shops import lifecycle
@@ -202,6 +202,9 @@ def test_nothing_changes_before_the_next_change_and_everything_does_at_it(
     at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
     is_open = open_window(weekly, zone, at) is not None
     change = changes_at(weekly, zone, at)
+    week = Week(weekly, zone)
+    assert week.standing(at) == (is_open, change)
+    assert week.standing(at + timedelta(seconds=1)) == (is_open, change)
     end = change or at + timedelta(days=7)
     step = at
     while step < end:
@@ -209,3 +212,5 @@ def test_nothing_changes_before_the_next_change_and_everything_does_at_it(
         step += timedelta(minutes=37)
     if change is not None:
         assert (open_window(weekly, zone, change) is not None) is not is_open
+        assert week.standing(change).open is not is_open
+        assert week.standing(at) == (is_open, change)
