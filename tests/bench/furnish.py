@@ -12,6 +12,8 @@ from shared.kernel.ids import Id, ItemId, ModifierGroupId, ModifierId, ShopId
 from shared.settings import PostgresSettings
 
 SHOPS: Final = 200
+PATIENT_S: Final = 120.0
+"""Statement timeout while so many rows are made."""
 ITEMS: Final = 12
 """On each menu; each has a stock of its own."""
 
@@ -54,16 +56,27 @@ def shop_id(number: int) -> str:
 
 def furnish(url: str, shops: int) -> str:
     """Bring the database to the present schema, fill it, and return its URL."""
-    migrate(PostgresSettings(url))
-    asyncio.run(_fill(url, shops))
+    settings = PostgresSettings(url, statement_timeout_s=PATIENT_S)
+    migrate(settings)
+    asyncio.run(_fill(settings, shops))
     return url
 
 
-async def _fill(url: str, shops: int) -> None:
-    database = Database(PostgresSettings(url, statement_timeout_s=60))
+async def furnish_shops(settings: PostgresSettings, shops: int) -> None:
+    """Fill the database with shops alone, scattered over a city."""
+    database = Database(settings)
     weekly = [{"weekday": day, "opens": "00:00", "closes": "24:00"} for day in range(7)]
     try:
-        await database.run(_SHOPS, count=shops, weekly=to_json(weekly), payout=to_json([]), head=GENESIS)
+        await database.run(_SHOPS, count=shops, weekly=to_json(weekly), payout=to_json({}), head=GENESIS)
+        await database.run(_ANALYSE)
+    finally:
+        database.close()
+
+
+async def _fill(settings: PostgresSettings, shops: int) -> None:
+    await furnish_shops(settings, shops)
+    database = Database(settings)
+    try:
         items, groups = (to_json([one.model_dump(mode="json") for one in many]) for many in (_items(), _groups()))
         await database.run(_MENUS, count=shops, items=items, groups=groups, head=GENESIS)
         await database.run(_STOCK, count=shops, items=ITEMS)

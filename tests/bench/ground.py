@@ -5,12 +5,15 @@ Postgres commits durably here (fsync and synchronous_commit on), unlike in the t
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TypeVar, cast
+
+import uvloop
 
 from emulators import postgres
 from emulators.bitcoin import Bitcoin
@@ -18,6 +21,7 @@ from emulators.component import HOST, LOCAL, ROOT, Process, Running, free_port, 
 from emulators.kafka import Kafka
 from emulators.keys import keys
 from emulators.postgres import Postgres
+from emulators.pubsub import PubSub
 from emulators.stack import Stack
 from emulators.valkey import Valkey
 from tests.bench.furnish import SHOPS, furnish
@@ -32,21 +36,26 @@ _NO_LIMIT = "1000000000"
 class Ground:
     """Engines, servers and whatever else is made once for several rows. `close` ends all of it."""
 
-    def __init__(self, workdir: Path = LOCAL / "bench", *, shops: int = SHOPS) -> None:
-        postgres.remove(workdir)
-        shutil.rmtree(workdir, ignore_errors=True)
+    def __init__(self, workdir: Path | None = None, *, full: bool = True) -> None:
+        """`full`: as much of everything as the table says; else just enough to try."""
+        _remove_former_runs()
+        workdir = workdir or LOCAL / f"bench-{os.getpid()}"
         light = os.environ.get("PROFILE") == "light"
-        self._stack = Stack([Postgres(), Valkey(), Kafka(light=light), Bitcoin()], workdir)
+        self._stack = Stack([Postgres(), Valkey(), Kafka(light=light), PubSub(light=True), Bitcoin()], workdir)
         self._servers: list[Process] = []
         self._made: dict[str, object] = {}
-        self._shops = shops
+        self._at_end: list[Callable[[], object]] = []
+        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        self.full = full
+        self.shops = SHOPS if full else SHOPS // 10
+        """How many shops there are to order from; `furnish.shop_id` names them."""
 
     @property
     def workdir(self) -> Path:
         return self._stack.workdir
 
     def engine(self, name: str) -> Running:
-        """Return a running engine: postgres, valkey, kafka, bitcoin. Raises ComponentFailed."""
+        """Return a running engine: postgres, valkey, kafka, pubsub, bitcoin. Raises ComponentFailed."""
         return self._stack.start(name)
 
     def once(self, name: str, make: Callable[[], T]) -> T:
@@ -59,12 +68,7 @@ class Ground:
     def database(self) -> str:
         """Return the URL of the platform's database: migrated, with shops, menus and stock that lasts."""
         url = self.engine("postgres").env["DATABASE_URL"]
-        return self.once("furnished", lambda: furnish(url, self._shops))
-
-    @property
-    def shops(self) -> int:
-        """Return how many shops there are; `furnish.shop_id` names them."""
-        return self._shops
+        return self.once("furnished", lambda: furnish(url, self.shops))
 
     @property
     def env(self) -> dict[str, str]:
@@ -88,8 +92,8 @@ class Ground:
             env={**env, "PYTHONUNBUFFERED": "1"},
             cwd=ROOT,
         )
-        process.start()
         self._servers.append(process)
+        process.start()
         return process
 
     def server(self, name: str, module: str, env: Mapping[str, str]) -> int:
@@ -103,9 +107,32 @@ class Ground:
         own = {"FUNCTION_TARGET": target, "FUNCTION_SOURCE": str(source)}
         return self.server(target, "shared.edge.serve", {**env, **own})
 
+    def run(self, work: Coroutine[object, object, T]) -> T:
+        """Run something in the one event loop that clients of engines live in."""
+        return self._runner.run(work)
+
+    def at_end(self, close: Callable[[], object]) -> None:
+        """Have something closed before the engines stop."""
+        self._at_end.append(close)
+
     def close(self) -> None:
-        """Stop everything, and remove its data."""
+        """Stop everything, and remove its data; logs stay until the next run."""
+        for close in reversed(self._at_end):
+            close()
+        self._runner.close()
         for server in reversed(self._servers):
             server.stop()
         self._stack.stop()
-        postgres.remove(self.workdir)
+        _remove(self.workdir / "data")
+
+
+def _remove_former_runs() -> None:
+    """Delete what runs left behind that are over, or were killed."""
+    for folder in LOCAL.glob("bench-*"):
+        if not Path(f"/proc/{folder.name.removeprefix('bench-')}").exists():
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    postgres.remove(folder if folder.name != "data" else folder.parent)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -8,7 +8,7 @@ import asyncio
 import gc
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, cast
@@ -117,7 +117,7 @@ async def _load(port: int, requests: Iterator[bytes], seconds: float, clients: i
         raise BenchFailed(f"port {port} left {run.open} requests unanswered")
     if used / took > _BUSIEST:
         raise BenchFailed(f"the load generator used {used / took:.0%} of its core: it would measure itself")
-    return {VALUE: len(run.latencies_s) / took, **latencies_ms(run.latencies_s), "generator_core": used / took}
+    return {**percentiles_ms(run.latencies_s), VALUE: len(run.latencies_s) / took, "generator_core": used / took}
 
 
 async def _within(event: asyncio.Event, seconds: float) -> None:
@@ -127,10 +127,11 @@ async def _within(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
-def latencies_ms(latencies_s: "array[float]") -> Readings:
-    """Return the median and the 95th and 99th percentile, in milliseconds."""
+def percentiles_ms(latencies_s: Sequence[float], *, value: int = 99) -> dict[str, float]:
+    """Return the 50th, 95th and 99th percentile in milliseconds; one of them is the reading `value`."""
     ordered = sorted(latencies_s)
-    return {f"p{p}_ms": ordered[min(len(ordered) - 1, len(ordered) * p // 100)] * 1000 for p in (50, 95, 99)}
+    at = {p: ordered[min(len(ordered) - 1, len(ordered) * p // 100)] * 1000 for p in (50, 95, 99)}
+    return {VALUE: at[value], **{f"p{p}_ms": ms for p, ms in at.items()}}
 
 
 def get(path: str, headers: str = "") -> bytes:

@@ -7,6 +7,7 @@ fresh and ascending, customers, shops and SKUs are drawn as the HTTP clients dra
 import asyncio
 import re
 import subprocess
+from collections.abc import Mapping
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,12 +39,12 @@ _KEY: Final = "the-key"
 class _Catching(Database):
     """A database that lets reads through and keeps the one statement that would place the order."""
 
-    caught: tuple[str, str] | None = None
+    caught: tuple[str, dict[str, str]] | None = None
 
     async def run(self, sql: Sql, **params: Any) -> list[Row]:
         if "asked" not in params:
             return list(await super().run(sql, **params))
-        self.caught = (sql.text, params["asked"])
+        self.caught = (sql.text, params)
         return [(0, "placed", None, None)]
 
 
@@ -72,8 +73,8 @@ def _program() -> Path:
     return Path(spec.origin).parent / "pginstall" / "bin" / "pgbench"
 
 
-async def _caught(url: str, shop: int) -> tuple[str, str]:
-    """Return the statement and its parameter for one order of two items."""
+async def _caught(url: str, shop: int) -> tuple[str, dict[str, str]]:
+    """Return the statement and its parameters for one order of two items."""
     database = _Catching(PostgresSettings(url))
     using = Orders(
         store=PostgresOrders(database, region=REGION),
@@ -102,23 +103,23 @@ async def _caught(url: str, shop: int) -> tuple[str, str]:
     return database.caught
 
 
-def _script(statement: str, asked: str, shops: int) -> str:
-    """Return the statement as a pgbench script, with an SQL expression for its parameter that makes a fresh order."""
-    quoted = "'" + _template(asked, shops).replace("'", "''") + "'"
-    fresh = (
-        f"format({quoted}, replace(uuidv7()::text, '-', ''), lpad(to_hex(:shop::int), 32, '0'),"
-        " lpad(to_hex(:customer::int), 32, '0'), :first::text, :second::text)"
-    )
-    return (
-        f"\\set shop random(1, {shops})\n\\set customer random(1, {_CUSTOMERS})\n\\set first random(1, {ITEMS})\n"
-        f"\\set second 1 + (:first - 1 + random(1, {ITEMS - 1})) % {ITEMS}\n"
-        + re.sub(r":asked\b", lambda _: fresh, statement.strip())
-        + ";\n"
-    )
+def _script(statement: str, params: Mapping[str, str], shops: int) -> str:
+    """Return the statement as a pgbench script, with SQL expressions for its parameters that make a fresh order."""
+    lines = [
+        f"\\set shop random(1, {shops})",
+        f"\\set customer random(1, {_CUSTOMERS})",
+        f"\\set first random(1, {ITEMS})",
+        f"\\set second 1 + (:first - 1 + random(1, {ITEMS - 1})) % {ITEMS}",
+    ]
+    places = _places(params["asked"], shops)
+    for name, told in params.items():
+        expression = _expression(told, places).replace("\\", r"\\")
+        statement = re.sub(rf":{name}\b", expression, statement)
+    return "\n".join([*lines, statement.strip()]) + ";\n"
 
 
-def _template(asked: str, shop: int) -> str:
-    """Return the parameter with places for what differs from order to order, as SQL's `format` fills them."""
+def _places(asked: str, shop: int) -> dict[str, str]:
+    """Return what differs from order to order, and where SQL's `format` finds it among its arguments."""
     order, event = (re.search(rf"{kind.prefix}_([0-9a-f]{{32}})", asked) for kind in (OrderId, EventId))
     if order is None or event is None:
         raise BenchFailed("the statement that places an order takes no order or no event")
@@ -130,10 +131,22 @@ def _template(asked: str, shop: int) -> str:
         f"{_CUSTOMER:032x}": "%3$s",
         **{f"sku-{number}": f"sku-%{place}$s" for place, number in enumerate(_ITEM_NUMBERS, 4)},
     }
+    unnamed = [told for told in places if told not in asked]
+    if unnamed:
+        raise BenchFailed(f"the statement that places an order does not name {', '.join(unnamed)}")
+    return places
+
+
+def _expression(told: str, places: Mapping[str, str]) -> str:
+    """Return a parameter as an SQL expression; as it is, where it is the same for every order."""
     # pgbench takes :name for a variable even inside a string, so JSON's colons get a blank after them.
-    template = re.sub(r":(?=[A-Za-z_])", ": ", asked.replace("%", "%%"))
-    for told, place in places.items():
-        if told not in template:
-            raise BenchFailed(f"the statement that places an order does not name {told}")
-        template = template.replace(told, place)
-    return template
+    template = re.sub(r":(?=[A-Za-z_])", ": ", told.replace("%", "%%"))
+    for one, place in places.items():
+        template = template.replace(one, place)
+    quoted = "'" + template.replace("'", "''") + "'"
+    if "%" not in template:
+        return quoted
+    return (
+        f"format({quoted}, replace(uuidv7()::text, '-', ''), lpad(to_hex(:shop::int), 32, '0'),"
+        " lpad(to_hex(:customer::int), 32, '0'), :first::text, :second::text)"
+    )

@@ -48,11 +48,15 @@ def _body(shop: int) -> bytes:
     return b"\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
 
+def function(ground: Ground) -> int:
+    """Return the port of one process of the function."""
+    entry = registry()["create_order"]
+    return ground.once(entry.target, lambda: ground.function(entry.target, entry.source, ground.env))
+
+
 def placing(ground: Ground) -> Probe:
-    """Return the probe: one process of the function, kept busy."""
-    env = ground.env
-    port = ground.function("create_order", registry()["create_order"].source, env)
-    requests = orders(tokens(env), ground.shops)
+    """Return the probe: that process, kept busy."""
+    port, requests = function(ground), orders(tokens(ground.env), ground.shops)
     return Probe("orders through HTTP", "orders/s", lambda seconds: load(port, requests, seconds))
 
 
