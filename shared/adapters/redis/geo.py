@@ -19,6 +19,7 @@ _COMPLETE: Final = "complete"
 _NOWHERE: Final = (0.0, 0.0)
 """In the Gulf of Guinea: the marker needs a place, and no shop is there."""
 _BATCH: Final = 500
+_LEAST_REACH_M: Final = 250.0
 
 
 class RedisShopIndex:
@@ -27,6 +28,8 @@ class RedisShopIndex:
     def __init__(self, client: redis.asyncio.Redis, settings: RedisSettings) -> None:
         self._client = client
         self._guard = guard(settings, "redis-geo")
+        self._reach_m = _LEAST_REACH_M
+        """How far a page reached lately: the next search begins with that, and widens it where too few are found."""
 
     async def near(
         self, longitude: float, latitude: float, *, radius_m: float, limit: int, after: After | None = None
@@ -35,6 +38,22 @@ class RedisShopIndex:
 
         The next page is asked for with `after` made of the last shop of this one.
         """
+        reach = min(radius_m, max(self._reach_m, 2 * after.distance_m if after else 0.0))
+        while True:
+            page = await self._within(longitude, latitude, reach, limit, after)
+            if page is None:
+                return None
+            if len(page) >= limit:
+                self._reach_m = max(_LEAST_REACH_M, 1.5 * page[-1].distance_m)
+                return page
+            if reach >= radius_m:
+                return page
+            reach = min(radius_m, 4 * reach)
+
+    async def _within(
+        self, longitude: float, latitude: float, radius_m: float, limit: int, after: After | None
+    ) -> Sequence[Found] | None:
+        """Return a page as `near` does. Redis looks at every shop within the radius, so `near` asks for a small one."""
         count = (after.seen if after else 0) + limit + 2
         while True:
             found = await self._search(longitude, latitude, radius_m, count)
