@@ -56,11 +56,13 @@ def declared(directory: Path) -> tuple[list[str], list[Entry]]:
 
 def _said(error: jsonschema.ValidationError) -> str:
     """Return what the schema has against an entry, in the words of the deepest cause."""
-    deepest = jsonschema.exceptions.best_match([error])
-    path = ".".join(str(step) for step in deepest.path)
-    if deepest.validator == "oneOf" and "idempotent" in str(deepest.validator_value):
+    if error.validator == "oneOf" and "safe" in str(error.validator_value):
         return "a write is `idempotent: true`, or says in `safe: …` why repeating it is harmless"
-    return f"{path}: {deepest.message}"
+    deepest = jsonschema.exceptions.best_match([error])
+    path = ".".join(str(step) for step in list(deepest.absolute_path)[1:])
+    if deepest.validator is None:
+        return f"{deepest.absolute_schema_path[-1]}: does not go with this kind of trigger"
+    return f"{path}: {deepest.message}" if path else str(deepest.message)
 
 
 def alone(entries: Iterable[Entry]) -> Iterator[str]:

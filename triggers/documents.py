@@ -24,7 +24,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[object, object]:
     keys = [loader.construct_object(key) for key, _ in node.value]
     for key in keys:
         if keys.count(key) > 1:
-            raise RegistryError(f"{node.start_mark.name}: {key} stands there twice")
+            raise yaml.constructor.ConstructorError(None, None, f"{key} stands there twice", node.start_mark)
     return loader.construct_mapping(node, deep=True)
 
 
@@ -36,7 +36,7 @@ def read_yaml(source: Path) -> dict[str, object]:
     try:
         content = yaml.load(source.read_text(), Loader=_Loader)
     except yaml.YAMLError as wrong:
-        raise RegistryError(f"{source.name}: {wrong}") from wrong
+        raise RegistryError(f"{source.name}: {' '.join(str(wrong).split())}") from wrong
     if content is None:
         return {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):

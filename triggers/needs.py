@@ -51,7 +51,7 @@ LIBRARIES: Final[dict[str, tuple[str, ...]]] = {
 }
 """What is imported to find out what a need brings."""
 
-NEVER: Final = ("yaml", "jsonschema", "moto", "pytest", "hypothesis", "rich", "emulators", "tests")
+NEVER: Final = ("yaml", "jsonschema", "moto", "pytest", "hypothesis", "emulators", "tests")
 """What no function imports: it is for development."""
 
 SLOW: Final = frozenset({"web3", "firestore", "pubsub", "kafka"})

@@ -62,9 +62,13 @@ def facts() -> dict[str, str]:
 
 
 def _run(what: str, request: bytes) -> bytes:
-    """Run this module in a process of its own, which has loaded nothing else. Raises RuntimeError when it fails."""
+    """Run this module in a process of its own, which has loaded nothing else. Raises RuntimeError when it fails.
+
+    It is given none of the platform's settings: a function that reads one while it is imported fails here.
+    """
     command = [sys.executable, "-m", "triggers.probe", what]
-    done = subprocess.run(command, input=request, capture_output=True, cwd=ROOT, timeout=300, check=False)
+    bare = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+    done = subprocess.run(command, input=request, capture_output=True, cwd=ROOT, env=bare, timeout=300, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.decode(errors='replace')[-2000:]}")
     return done.stdout

@@ -7,7 +7,7 @@ and msgspec only; whoever needs the registry may import it.
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -208,10 +208,8 @@ def load(directory: Path = TRIGGERS) -> Registry:
     """
     sources = sorted(directory.glob("*.yaml"))
     compiled = directory / COMPILED
-    if compiled.exists():
-        stored = msgspec.json.decode(compiled.read_bytes(), type=_Compiled)
-        if not sources or stored.digest == _digest(sources):
-            return Registry(stored.entries)
+    if compiled.exists() and (stored := _compiled(compiled, sources)) is not None:
+        return Registry(stored.entries)
     return Registry(entry for source in sources for entry in _entries_of(source))
 
 
@@ -224,6 +222,17 @@ def build(directory: Path = TRIGGERS) -> Path:
     fresh.write_bytes(msgspec.json.encode(_Compiled(_digest(sources), registry.entries)))
     fresh.replace(compiled)
     return compiled
+
+
+def _compiled(compiled: Path, sources: Sequence[Path]) -> _Compiled | None:
+    """Return the compiled registry, or None when it is of other sources, or of another version of this module."""
+    try:
+        stored = msgspec.json.decode(compiled.read_bytes(), type=_Compiled)
+    except msgspec.DecodeError as wrong:
+        if sources:
+            return None
+        raise RegistryError(f"{compiled.name} can't be read ({wrong}), and there is no YAML beside it") from wrong
+    return stored if not sources or stored.digest == _digest(sources) else None
 
 
 def _digest(sources: Iterable[Path]) -> str:

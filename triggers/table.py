@@ -32,7 +32,7 @@ def _short(cell: str) -> str:
 
 
 def markdown(registry: Registry) -> str:
-    """Return the table in Markdown, each operation linked to its function. `key`: the Idempotency-Key header is required."""
+    """Return the table in Markdown, operations linked to their functions. `key`: Idempotency-Key is required."""
     lines = ["| operation | trigger | who | emits |", "| --- | --- | --- | --- |"]
     for entry in registry:
         name, trigger, who, _, emits = row(entry)

@@ -1,6 +1,6 @@
 """What every decorated function does around its work: telemetry, problems, the framework's registration.
 
-The framework knows all functions as HTTP functions, events and ticks too: see docs/decisions/0003.
+The framework knows all functions as HTTP functions, events and ticks too: see docs/decisions/0005.
 """
 
 import functools

@@ -34,7 +34,7 @@ class FunctionApp:
 
     The framework loads it and builds its application; then the function is called directly. The framework's middleware
     would only turn errors into plain text, its router only accept every path, its handler only set an execution id
-    that no line of ours carries: together they cost more than the call (see docs/decisions/0003).
+    that no line of ours carries: together they cost more than the call (see docs/decisions/0005).
     """
 
     def __init__(self, target: str, source: str | Path) -> None:
