@@ -1,4 +1,4 @@
-"""`make bench --quick`: every row can be measured, and the files say what they should. Nothing is said about figures."""
+"""`make bench --quick`: every row can be measured, and the files say what they should. No figure is judged."""
 
 import json
 import math
