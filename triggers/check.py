@@ -60,8 +60,6 @@ def _said(error: jsonschema.ValidationError) -> str:
         return "a write is `idempotent: true`, or says in `safe: …` why repeating it is harmless"
     deepest = jsonschema.exceptions.best_match([error])
     path = ".".join(str(step) for step in list(deepest.absolute_path)[1:])
-    if deepest.validator is None:
-        return f"{deepest.absolute_schema_path[-1]}: does not go with this kind of trigger"
     return f"{path}: {deepest.message}" if path else str(deepest.message)
 
 
@@ -70,6 +68,8 @@ def alone(entries: Iterable[Entry]) -> Iterator[str]:
     for entry in entries:
         if entry.operation in sys.stdlib_module_names:
             yield f"{where(entry)}: has the name of a module of Python's library, which its file would hide"
+        if entry.method == "GET" and (entry.idempotent or entry.safe or entry.emits):
+            yield f"{where(entry)}: a GET changes nothing: it has neither idempotent nor safe nor emits"
         if entry.idempotent and entry.public:
             yield f"{where(entry)}: idempotent and public: a key belongs to a caller, and the public is none"
         if (entry.idempotent or _STAFF & set(entry.roles)) and "postgres" not in entry.needs:
