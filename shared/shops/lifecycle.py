@@ -18,6 +18,8 @@ def merchant_of(by: By) -> MerchantId:
 
     Raises Forbidden for everybody else.
     """
+    if by.shop_id is not None:
+        raise Forbidden("This key is good for one shop, and opens no other.")
     if by.merchant_id is not None:
         return by.merchant_id
     if not by.actor.startswith(f"{UserId.prefix}_"):

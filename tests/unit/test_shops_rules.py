@@ -123,8 +123,12 @@ def test_a_person_registers_for_themself_and_a_key_for_its_merchant() -> None:
     assert lifecycle.merchant_of(replace(BY, merchant_id=None)) == MerchantId.like(OWNER)
     merchant = MerchantId.new()
     assert lifecycle.merchant_of(By(KeyId.new(), frozenset({Role.OWNER}), merchant)) == merchant
-    with pytest.raises(Forbidden):
-        lifecycle.merchant_of(By(KeyId.new(), frozenset({Role.SERVICE})))
+    for by in (
+        By(KeyId.new(), frozenset({Role.SERVICE})),
+        By(KeyId.new(), frozenset({Role.OWNER}), merchant, shop_id=ShopId.new()),
+    ):
+        with pytest.raises(Forbidden):
+            lifecycle.merchant_of(by)
 
 
 def test_only_its_owner_or_a_manager_sets_hours_and_others_do_not_learn_that_it_exists() -> None:
