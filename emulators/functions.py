@@ -24,6 +24,7 @@ from emulators.component import HOST
 from emulators.reference import pages
 from shared.edge.answer import Answer, Receive, Scope, Send
 from shared.edge.serve import KEEP_ALIVE_S, Front, FunctionApp, problem_answer
+from shared.edge.wire import Wire
 from shared.kernel.errors import Transient
 from triggers.registry import Entry, Registry, load
 
@@ -125,7 +126,7 @@ def main(arguments: list[str]) -> int:
         host=HOST,
         port=given.port,
         loop="uvloop",
-        http="httptools",
+        http=Wire,
         ws="none",
         log_level="warning",
         access_log=False,

@@ -317,7 +317,7 @@ def _join(call: Call, envelope: _Envelope) -> None:
     """Carry on the trace and the correlation of whatever caused the event."""
     if envelope.traceparent:
         call.continue_from(envelope.traceparent.encode())
-    call.correlation = envelope.correlationid or call.correlation
+    call.correlate(envelope.correlationid.encode())
     call.event = envelope.type
     call.merchant = envelope.merchantid or ""
     call.ids = (envelope.id, envelope.subject)

@@ -29,6 +29,7 @@ __all__ = ["Encoded", "Nothing", "Request", "http_function"]
 _READ: Final = frozenset(
     {
         b"authorization",
+        b"content-encoding",
         b"content-length",
         b"content-type",
         b"correlation-id",
@@ -127,7 +128,7 @@ class HttpOperation(Operation):
             if entry.idempotent:
                 claim = Claim(caller.actor, f"{entry.method} {path}", key, sha256(raw).digest())
         asked = Request(
-            parsed_body(self.shape.body, raw, headers.get(b"content-type")),
+            parsed_body(self.shape.body, raw, headers.get(b"content-type"), headers.get(b"content-encoding")),
             known.params if known is not None else self._params(path, values, scope["query_string"]),
             _if_match(headers.get(b"if-match")),
             scope["headers"],

@@ -49,6 +49,13 @@ class BodyTooSlow(Problem):
     title = "The request body did not arrive in time"
 
 
+class HeadersTooLarge(Problem):
+    """Request line and headers are longer than anything here needs."""
+
+    type = "headers-too-large"
+    title = "The request headers are too large"
+
+
 class UnsupportedMediaType(Problem):
     """The body is of a type that the operation does not take."""
 
@@ -82,6 +89,7 @@ _STATUS: dict[type[Problem], int] = {
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
     TooMany: 429,
+    HeadersTooLarge: 431,
     Bug: 500,
     Transient: 503,
 }

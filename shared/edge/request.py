@@ -49,11 +49,10 @@ class Asking(NamedTuple):
 
 def address_of(scope: Scope, proxy_hops: int) -> str:
     """Return the address that a caller is limited by: the one that the outermost trusted proxy saw."""
-    if proxy_hops:
-        for name, value in scope["headers"]:
-            if name == b"x-forwarded-for":
-                seen = value.split(b",")
-                return str(seen[-min(proxy_hops, len(seen))].strip().decode("latin-1"))
+    if proxy_hops:  # a header that stands there twice is one list: the client's own line must not hide the proxy's
+        seen = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").split(b",")
+        if seen != [b""]:
+            return str(seen[-min(proxy_hops, len(seen))].strip().decode("latin-1"))
     client = scope.get("client")
     return str(client[0]) if client else "unknown"
 
@@ -137,8 +136,13 @@ def shape_of(function: Callable[..., Any], entry: Entry) -> Shape:
     return Shape(body, params, None if view is type(None) else view)
 
 
-def parsed_body(model: type[B], raw: bytes, content_type: bytes | None) -> B:
-    """Return the body as `model`. Raises Invalid, or UnsupportedMediaType when it is declared as anything but JSON."""
+def parsed_body(model: type[B], raw: bytes, content_type: bytes | None, coding: bytes | None = None) -> B:
+    """Return the body as `model`. Raises Invalid, or UnsupportedMediaType when it is declared as anything but JSON.
+
+    A compressed body is refused too: it would have to be unpacked before anybody knows how large it is.
+    """
+    if coding is not None and coding.strip().lower() != b"identity":
+        raise UnsupportedMediaType("Send the body as it is, without a content-encoding.")
     if model is Nothing:
         if raw.strip() not in (b"", b"{}"):
             raise Invalid("No body is taken here.")

@@ -77,7 +77,8 @@ def problem_answer(problem: Problem, correlation: str, public_url: str = "") -> 
     """Return a problem document for a request that reached no function."""
     status = status_of(problem)
     body = document(problem, public_url=public_url, correlation=correlation, status=status)
-    return Answer(status, [(b"content-type", CONTENT_TYPE), NOSNIFF, *headers_of(problem)], body)
+    headers = [(b"content-type", CONTENT_TYPE), (b"cache-control", b"no-store"), NOSNIFF, *headers_of(problem)]
+    return Answer(status, headers, body)
 
 
 class Front:
@@ -162,6 +163,8 @@ def main() -> int:
     """Serve FUNCTION_TARGET of FUNCTION_SOURCE on HOST:PORT until told to stop."""
     import uvicorn
 
+    from shared.edge.wire import Wire
+
     try:
         target, source = os.environ["FUNCTION_TARGET"], os.environ["FUNCTION_SOURCE"]
     except KeyError as missing:
@@ -172,7 +175,7 @@ def main() -> int:
         host=os.environ.get("HOST", "0.0.0.0" if "K_SERVICE" in os.environ else "127.0.0.1"),
         port=int(os.environ.get("PORT", "8080")),
         loop="uvloop",
-        http="httptools",
+        http=Wire,
         ws="none",
         log_level="warning",
         access_log=False,

@@ -112,16 +112,20 @@ class Call:
             self.continue_from(traceparent)
         if not self.trace_id:
             self.trace_id = f"{random.getrandbits(128) or 1:032x}"
-        if correlation is not None and _CORRELATION.match(correlation):
-            self.correlation = correlation.decode()
-        else:
-            self.correlation = self.trace_id
+        self.correlation = self.trace_id
+        if correlation is not None:
+            self.correlate(correlation)
 
     def continue_from(self, traceparent: bytes) -> None:
         """Join the trace that a W3C traceparent names; one that is malformed is ignored, as the specification says."""
         found = _TRACEPARENT.match(traceparent)
         if found and found[1] != _NO_TRACE and found[2] != _NO_SPAN:
             self.trace_id, self.parent_id, self._flags = found[1].decode(), found[2].decode(), found[3].decode()
+
+    def correlate(self, correlation: bytes) -> None:
+        """Go by this correlation, when it is one: it is logged, and sent back as a header."""
+        if _CORRELATION.match(correlation):
+            self.correlation = correlation.decode()
 
     @property
     def span_id(self) -> str:
