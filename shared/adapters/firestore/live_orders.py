@@ -7,7 +7,7 @@ compare and the write are one Firestore transaction.
 import asyncio
 from typing import Any, Final
 
-from google.api_core.exceptions import GoogleAPICallError, RetryError
+from google.api_core.exceptions import Aborted, GoogleAPICallError, RetryError
 from google.cloud.firestore import AsyncClient, AsyncTransaction, async_transactional
 
 from shared.adapters.resilience import Guard, Limits
@@ -35,7 +35,12 @@ class FirestoreLiveOrders:
         stamp = (document.generation, document.version)
 
         async def write() -> None:
-            await _newer(client.transaction(), reference, content, stamp)
+            try:
+                await _newer(client.transaction(), reference, content, stamp)
+            except ValueError as lost:
+                # So the client ends when others won the document too often, and when the deadline struck while no
+                # transaction stood: it fails to roll back what there is not, and hides why.
+                raise Aborted("the transaction was given up") from lost  # type: ignore[no-untyped-call]  # theirs
 
         await self._guard.call(write)
 
