@@ -21,5 +21,10 @@ class SystemClock:
 
 
 def rfc3339(moment: datetime) -> str:
-    """Return `moment` as RFC 3339 text in UTC with a Z, microseconds only where there are some."""
+    """Return `moment` as RFC 3339 text in UTC with a Z, microseconds only where there are some.
+
+    Raises ValueError for a moment without a zone: it would be taken for the machine's own.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a moment has a time zone")
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -50,7 +50,7 @@ def changes_at(weekly: Iterable[Opening], timezone: str, at: datetime) -> dateti
             return window.start
         if end is not None and window.start > end:
             return end
-        end = window.end
+        end = window.end if end is None else max(end, window.end)
     return end if end is not None and end < at + _HORIZON else None
 
 
@@ -85,12 +85,15 @@ class Week:
 
 
 def _windows(weekly: tuple[Opening, ...], local: datetime, zone: ZoneInfo) -> Iterator[Window]:
-    """Yield the spans of today and the seven days that follow, in order."""
+    """Yield the spans of today and the seven days that follow, by their beginning.
+
+    One that the change of the clocks leaves no time for is left out: 02:30 to 03:00 on the night without that hour.
+    """
     for ahead in range(8):
         day = local + timedelta(days=ahead)
-        for span in sorted(weekly, key=lambda known: known.opens):
-            if span.weekday == day.weekday():
-                yield Window(_moment(day, span.opens, zone), _moment(day, span.closes, zone))
+        spans = [span for span in weekly if span.weekday == day.weekday()]
+        windows = [Window(_moment(day, span.opens, zone), _moment(day, span.closes, zone)) for span in spans]
+        yield from sorted((window for window in windows if window.start < window.end), key=lambda known: known.start)
 
 
 def _moment(day: datetime, clock: str, zone: ZoneInfo) -> datetime:

@@ -4,7 +4,7 @@ Sources: BIP-176 for satoshi as the base unit, EIP-20 `decimals` for tokens, ISO
 """
 
 import re
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -129,9 +129,18 @@ def whole(units: int, decimals: int) -> str:
 
 def units_up(amount: Decimal, decimals: int) -> int:
     """Return whole coins as base units, rounded up: what a customer owes is never less than the price."""
-    return int((amount.scaleb(decimals)).to_integral_value(ROUND_CEILING))
+    numerator, denominator = _ratio(amount, decimals)
+    return -(-numerator // denominator)
 
 
 def units_down(amount: Decimal, decimals: int) -> int:
     """Return whole coins as base units, rounded down: what is paid out is never more than is held."""
-    return int((amount.scaleb(decimals)).to_integral_value(ROUND_FLOOR))
+    numerator, denominator = _ratio(amount, decimals)
+    return numerator // denominator
+
+
+def _ratio(amount: Decimal, decimals: int) -> tuple[int, int]:
+    """Return base units as a fraction of integers. Decimal arithmetic, a mere minus even, rounds to 28 digits."""
+    numerator, denominator = amount.as_integer_ratio()
+    scale: int = 10**decimals
+    return numerator * scale, denominator

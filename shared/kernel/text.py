@@ -6,12 +6,23 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+_REFUSED = {"Cc", "Cs", "Co", "Zl", "Zp"}
+_OVERRIDES = {"\u202d", "\u202e"}
+"""They write what follows backwards, whatever it is: a name that reads as another."""
+
 
 def _printable(value: str) -> str:
     composed = unicodedata.normalize("NFC", value)
-    if any(unicodedata.category(c) in {"Cc", "Cs", "Co", "Cn"} and c != "\n" for c in composed):
+    if any(_controls(c) and c != "\n" for c in composed):
         raise ValueError("control characters are not allowed")
     return composed
+
+
+def _controls(character: str) -> bool:
+    """Return whether it is no character to be read. One that a later Unicode assigns (a new emoji) is let through."""
+    code = ord(character)
+    nothing = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+    return nothing or character in _OVERRIDES or unicodedata.category(character) in _REFUSED
 
 
 def _one_line(value: str) -> str:
