@@ -145,13 +145,14 @@ def _from_group(asked: set[ModifierId], group: ModifierGroup, item: MenuItem) ->
 
 
 def confirm(order: Order | None, payment_id: PaymentId, *, settled: bool, now: datetime) -> Sequence[Fact]:
-    """Return the facts of a settled payment: confirmed, or resumed after a reversal. Late or stale: none."""
+    """Return the facts of a settled payment: confirmed, or resumed after a reversal. Late, stale or over: none."""
     order = existing(order)
     if not settled:
         return ()
     if order.status is OrderStatus.PENDING:
         return (facts.OrderConfirmed(**_who(order, now), payment_id=payment_id),)
-    if order.halted and order.payment_id == payment_id:
+    over = order.status in {OrderStatus.CANCELLED, OrderStatus.EXPIRED}
+    if order.halted and not over and order.payment_id == payment_id:
         return (facts.OrderResumed(**_who(order, now), payment_id=payment_id),)
     return ()
 

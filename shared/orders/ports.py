@@ -133,6 +133,14 @@ class LiveReads(Protocol):
         ...
 
 
+class StoredReplies(Protocol):
+    """What was answered under Idempotency-Keys, of every service."""
+
+    async def forget(self, *, most: int) -> int:
+        """Delete up to `most` replies whose time is over, the oldest first, and return how many."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LiveProjection:
     """Everything project_live_order is given."""

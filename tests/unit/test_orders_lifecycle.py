@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -191,3 +192,18 @@ def test_a_customer_may_not_cancel_what_is_paid_but_the_shop_may() -> None:
         lifecycle.cancel(order, reason="", by=ME, now=NOON)
     owner = replace(STAFF, roles=frozenset({Role.OWNER}))
     assert len(lifecycle.cancel(order, reason="out of milk", by=owner, now=NOON)) == 1
+
+
+def test_a_payment_that_settles_again_does_not_revive_an_order_that_was_cancelled_meanwhile() -> None:
+    order, payment = placed(latte()), PaymentId.new()
+
+    def apply(facts: Sequence[Fact]) -> None:
+        nonlocal order
+        for fact in facts:
+            order = lifecycle.evolve(order, fact)
+
+    apply(lifecycle.confirm(order, payment, settled=True, now=NOON))
+    apply(lifecycle.halt(order, payment, settled=False, now=NOON))
+    apply(lifecycle.cancel(order, reason="", by=replace(STAFF, roles=frozenset({Role.OWNER})), now=NOON))
+    assert lifecycle.confirm(order, payment, settled=True, now=NOON) == ()
+    assert order.status is OrderStatus.CANCELLED
