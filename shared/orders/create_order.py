@@ -21,8 +21,14 @@ async def create_order(command: PlaceOrder, *, by: By, using: Orders) -> Reply[O
     menu = await using.menus.current(command.shop_id)
     order_id = OrderId.new()
     placed = lifecycle.place(order_id, command, customer=UserId(by.actor), shop=shop, menu=menu, now=now)
-    stored = await using.store.place(order_id, placed, by=by, now=now, reply=created)
-    return created(stored)
+    replies: list[Reply[OrderView]] = []
+
+    def answer(stored: Stored[Order]) -> Reply[OrderView]:
+        replies.append(created(stored))
+        return replies[-1]
+
+    stored = await using.store.place(order_id, placed, by=by, now=now, reply=answer)
+    return replies[-1] if replies else created(stored)  # the reply that was stored, encoded once
 
 
 def created(stored: Stored[Order]) -> Reply[OrderView]:
