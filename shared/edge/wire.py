@@ -35,7 +35,6 @@ class Wire(HttpToolsProtocol):
         """Pass on what arrived, unless the request it belongs to is too large already."""
         self._size += len(data)
         if self._size > HEAD_LIMIT and self._too_large(data):
-            self._refuse(HeadersTooLarge(f"Request line and headers have at most {HEAD_LIMIT} bytes."))
             return
         super().data_received(data)
         cycle = self.cycle
@@ -59,10 +58,16 @@ class Wire(HttpToolsProtocol):
         self._refuse(Invalid("This is not HTTP/1.1 as RFC 9112 has it."))
 
     def _too_large(self, data: bytes) -> bool:
+        """Return whether the request was cut off here; in silence within a body, whose function has long answered."""
         if self.cycle is not None and self.cycle.more_body:
+            if self._size > REQUEST_LIMIT:
+                self.transport.close()
             return self._size > REQUEST_LIMIT
-        before = self._size - len(data)
-        return (self._tail + data).find(_END, 0, HEAD_LIMIT - before + len(self._tail)) < 0
+        begun = self._size - len(data)
+        if (self._tail + data).find(_END, 0, HEAD_LIMIT - begun + len(self._tail)) >= 0:
+            return False
+        self._refuse(HeadersTooLarge(f"Request line and headers have at most {HEAD_LIMIT} bytes."))
+        return True
 
     def _await_head(self, data: bytes) -> None:
         """Remember what a later read needs, and give the head an end."""
