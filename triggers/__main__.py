@@ -5,7 +5,7 @@ list     the operations as a table (--markdown: as the README shows them)
 new      lay out the files of an operation: new orders/add_tip --http "POST /v1/orders/{order_id}/tip"
 build    compile the YAML to registry.json, which functions start faster with
 openapi  print the description of the HTTP API
-docs     write docs/openapi.json and the table in README.md
+docs     write docs/openapi.json, docs/facts.json and the table in README.md
 """
 
 import argparse
@@ -43,9 +43,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _check(given: argparse.Namespace) -> int:
-    from triggers.check import findings
+    from triggers import check, published
 
-    found = findings() or _stale()
+    found = check.findings() or [*published.findings(), *_stale()]
     for line in found:
         sys.stderr.write(f"{line}\n")
     sys.stdout.write(f"triggers: {len(load())} operations, {len(found) or 'no'} findings\n")
@@ -96,8 +96,10 @@ def _openapi(given: argparse.Namespace) -> int:
 
 
 def _docs(given: argparse.Namespace) -> int:
+    from triggers.published import publish
     from triggers.table import inserted
 
+    publish()
     OPENAPI.write_bytes(_described())
     README.write_text(inserted(README, load()))
     return 0
