@@ -28,6 +28,10 @@ from tests.integration.wire import Wire
 Placing = Awaitable[Reply[OrderView]]
 ORDERS = Sql("select count(*), count(distinct customer_id) from orders")
 STORED = Sql("select status, headers::text, reply from idempotency where key = :key")
+KILL = (
+    "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database()"
+    " and pid not in (select pg_backend_pid()) and state = 'active'"
+)
 DEADLOCKS = "select deadlocks from pg_stat_database where datname = current_database()"
 
 
@@ -241,6 +245,41 @@ async def test_a_batch_whose_backend_is_killed_while_it_waits_is_placed_once(dat
     locker.release()
     assert await placing == {"pending": 30}
     assert await at.counters() == (100, 30)
+
+
+async def test_backends_killed_again_and_again_under_load_neither_lose_nor_double_an_order(
+    database: str, locker: Locker
+) -> None:
+    at = ordering(database, lanes=4)
+    await at.stocked(300)
+    kinds: Counter[str] = Counter()
+
+    async def persistent(number: int) -> None:
+        by = customer(f"p{number}")
+        async with asyncio.timeout(30):
+            while True:
+                kind = await outcome(place(at, by))
+                kinds[kind] += 1
+                if kind in {"pending", "AlreadyAnswered"}:
+                    return
+                assert kind in {"Lost", "Undone"}
+
+    async def customers() -> None:
+        for wave in range(6):
+            await asyncio.gather(*(persistent(wave * 50 + n) for n in range(50)))
+
+    buying = asyncio.create_task(customers())
+    kills = 0
+    while not buying.done():
+        kills += int(locker.admin.execute(KILL)[0][0])
+        await asyncio.wait({buying}, timeout=0.02)
+    await buying
+    assert kills > 3
+    assert kinds["pending"] + kinds["AlreadyAnswered"] == 300
+    assert await at_most_one_order_each(at) == 300
+    assert await at.counters() == (300, 300)
+    differences = replay(Connection(PostgresSettings(database))).differences
+    assert [line for line in differences if "stock of" not in line] == []
 
 
 async def test_a_shop_whose_stock_stays_locked_holds_up_no_other_shop_in_its_batch(

@@ -28,7 +28,9 @@ from shared.payments.facts import PaymentSettled
 from shared.settings import PostgresSettings
 from shared.supply.model import ReceiveStock
 from shared.supply.receive_stock import receive_stock
+from shared.supply.release_stock import release_stock
 from tests.integration.crowd import BusyShop, supply
+from tests.integration.locks import Locker
 from tests.integration.ordering import NOON, Ordering, again, customer
 from tests.integration.wire import Wire
 
@@ -180,6 +182,23 @@ async def test_a_payment_that_is_just_moving_holds_the_append_up_until_it_is_kno
     stored = await at.store.load(order_id)
     assert stored is not None
     assert stored.state.status == "pending"
+
+
+async def test_tables_are_locked_in_the_order_of_their_names_whichever_guards_which(database: str) -> None:
+    at = Ordering(database)
+    await at.stocked(1)
+    by = customer("place")
+    order_id = (await create_order(at.wanted(), by=by, using=at.orders)).view.order_id
+    await cancel_order(order_id, CancelOrder(), if_match=1, by=again(by, "cancel"), using=at.orders)
+    locker = Locker(database)
+    locker.hold("select from orders for update")
+    releasing = asyncio.create_task(release_stock(order_id, by=woken("release_stock"), using=supply(at.db)))
+    await locker.waiting(1)
+    free = locker.admin.execute("select count(*) from (select from stock_holds for update nowait) as mine")
+    assert free[0][0] == 1  # orders come first: nothing of its own is locked while it waits for them
+    locker.release()
+    await releasing
+    locker.close()
 
 
 async def test_of_two_changes_to_one_version_at_once_exactly_one_happens(database: str) -> None:

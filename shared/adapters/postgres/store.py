@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from shared.adapters.postgres.database import Database, Row, Sql
 from shared.adapters.postgres.recording import once_params, prepare
-from shared.adapters.postgres.refusals import Collided, KeyTaken, Lost, Moved
+from shared.adapters.postgres.refusals import Collided, KeyTaken, Lost, Moved, Undone
 from shared.adapters.postgres.statement import CLAIM, StateTable, append_sql, load_sql
 from shared.kernel.decision import AlreadyAnswered, By, Claim, Decided, Stored, StoredReply, Taking
 from shared.kernel.encoding import to_json
@@ -161,10 +161,13 @@ class StateStore(Generic[S]):
         """Run the append; once more when its outcome got lost, which its own key or inbox row makes harmless."""
         try:
             await self._db.run(sql, **params)
-        except Lost:
+        except Lost as lost:
             if once is None:
                 raise
-            await self._db.run(sql, **params)
+            try:
+                await self._db.run(sql, **params)
+            except Undone:
+                raise lost from None  # the first one may still be at work
 
 
 async def answered(db: Database, once: Claim | Taking | None) -> Exception:
