@@ -12,14 +12,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Protocol
 
-import msgspec
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from shared.adapters.delivery import Undelivered
 from shared.adapters.kafka.consumer import Incoming, PartitionId, Positions
 from shared.adapters.resilience import pause_s
-from shared.kernel.envelope import Routed, routed
+from shared.kernel.envelope import Routed
 from shared.kernel.errors import Transient
 from triggers.calling import Done, Failed, Outcome, Refused
 from triggers.progress import Progress
@@ -214,10 +213,9 @@ class Delivery:
         STUCK.labels(self.operation).set(len(self._stuck))
 
     def _queue(self, partition: Partition, record: Incoming) -> None:
-        try:
-            known = routed(record.value)
-        except msgspec.MsgspecError as error:
-            self._begin(partition, self._misfit(partition, record, str(error)))
+        known = record.envelope
+        if known is None:
+            self._begin(partition, self._misfit(partition, record))
             return
         if known.type not in self._types:
             partition.progress.finish(record.offset)
@@ -259,14 +257,14 @@ class Delivery:
         if not queue:
             del partition.queues[key]
 
-    async def _misfit(self, partition: Partition, record: Incoming, reason: str) -> None:
+    async def _misfit(self, partition: Partition, record: Incoming) -> None:
         """Show a record that is no fact at all; nothing waits behind it, for it belongs to no stream."""
 
         async def attempt() -> Failed | None:
-            await self._dead_letters.put(self.operation, record, f"not an envelope: {reason}")
+            await self._dead_letters.put(self.operation, record, "not an envelope")
             return None
 
-        self._log.error("not an envelope", topic=record.partition.topic, offset=record.offset, error=reason)
+        self._log.error("not an envelope", topic=record.partition.topic, offset=record.offset)
         if await self._persist(record.key, attempt):
             partition.progress.finish(record.offset)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from shared.adapters.delivery import Undelivered
 from shared.adapters.kafka.consumer import Feed, Incoming, PartitionId, Positions
 from shared.adapters.kafka.producer import KafkaProducer, Record
 from shared.adapters.kafka.topics import TopicsMissing, ensure_topics
+from shared.kernel.facts import topic_of
 from shared.settings import KafkaSettings
 from tests.waiting import until
 
@@ -38,7 +40,8 @@ class Listening:
 
     def arrived(self, records: Sequence[Incoming]) -> None:
         for record in records:
-            self.seen.append((record.key, int(record.value)))
+            assert record.envelope is not None
+            self.seen.append((record.key, json.loads(record.value)["data"]["number"]))
             self.home[record.key] = record.partition
             if not self.hold:
                 self.done[record.partition] = record.offset + 1
@@ -62,14 +65,25 @@ def kafka(broker: Running) -> KafkaSettings:
 
 @pytest.fixture
 def topic(kafka: KafkaSettings) -> str:
-    name = f"contract-{next(_numbers)}"
+    """The topic of a fact type of this test's own."""
+    name = topic_of(type_of(f"contract{next(_numbers)}-events"))
     assert ensure_topics(kafka, [name]) == [name]
     return name
 
 
+def type_of(topic: str) -> str:
+    """Return the fact type that the tests put on a topic."""
+    return f"{topic.removesuffix('-events')}.counted.v1"
+
+
+def record(topic: str, key: str, number: int, type_: str = "") -> Record:
+    said = {"id": f"evt_{number}", "type": type_ or type_of(topic), "subject": key, "time": "2026-01-01T00:00:00Z"}
+    return Record(topic, key, json.dumps({**said, "data": {"number": number}}).encode())
+
+
 @asynccontextmanager
 async def feeding(kafka: KafkaSettings, topic: str, listening: Listening) -> AsyncIterator[Feed]:
-    feed = Feed(kafka, f"group-{topic}", [topic], listening)
+    feed = Feed(kafka, f"group-{topic}", [type_of(topic)], listening)
     feed.start()
     try:
         yield feed
@@ -80,7 +94,7 @@ async def feeding(kafka: KafkaSettings, topic: str, listening: Listening) -> Asy
 
 def produce(kafka: KafkaSettings, topic: str, facts: Sequence[tuple[str, int]]) -> None:
     producer = KafkaProducer(kafka)
-    producer.deliver([Record(topic, key, str(number).encode()) for key, number in facts], deadline_s=10)
+    producer.deliver([record(topic, key, number) for key, number in facts], deadline_s=10)
     producer.close()
 
 
@@ -100,7 +114,7 @@ def test_a_broker_that_is_not_there_is_named_as_such() -> None:
     with pytest.raises(TopicsMissing):
         ensure_topics(nowhere, ["any"], timeout_s=0.5)
     with pytest.raises(Undelivered):
-        KafkaProducer(nowhere).deliver([Record("any", "key", b"1")], deadline_s=0.5)
+        KafkaProducer(nowhere).deliver([record("any", "key", 1)], deadline_s=0.5)
 
 
 async def test_records_of_a_key_arrive_in_order_and_all_of_them(kafka: KafkaSettings, topic: str) -> None:
@@ -110,6 +124,17 @@ async def test_records_of_a_key_arrive_in_order_and_all_of_them(kafka: KafkaSett
         await asyncio.to_thread(produce, kafka, topic, facts)
         await until(lambda: len(listening.seen) >= 3000, "all records arrive")
     assert by_key(listening.seen) == by_key(facts)
+
+
+async def test_facts_that_nobody_waits_for_are_told_later_and_in_their_place(kafka: KafkaSettings, topic: str) -> None:
+    listening, producer = Listening(), KafkaProducer(kafka)
+    async with feeding(kafka, topic, listening):
+        await until(lambda: len(listening.owned) == 4, "it has its partitions")
+        for number, type_ in enumerate(("other.v1", "other.v1", "", "other.v1")):
+            await asyncio.to_thread(producer.deliver, [record(topic, "key", number, type_)], deadline_s=10)
+        await until(lambda: len(listening.seen) == 4, "all arrive")
+    producer.close()
+    assert [number for _, number in listening.seen] == [0, 1, 2, 3]
 
 
 async def test_a_group_goes_on_after_what_was_handed_over_at_the_end(kafka: KafkaSettings, topic: str) -> None:
@@ -165,9 +190,9 @@ async def test_producer_and_feed_go_on_after_the_broker_was_killed(
         await until(lambda: len(listening.seen) == 1, "the first record arrives")
         await asyncio.to_thread(broker.kill)
         with pytest.raises(Undelivered):
-            await asyncio.to_thread(producer.deliver, [Record(topic, "key", b"2")], deadline_s=0.5)
+            await asyncio.to_thread(producer.deliver, [record(topic, "key", 2)], deadline_s=0.5)
         await asyncio.to_thread(broker.restart)
         await asyncio.to_thread(ensure_topics, kafka, [topic])  # the embedded broker comes back empty
-        await asyncio.to_thread(producer.deliver, [Record(topic, "key", b"2")], deadline_s=10)
+        await asyncio.to_thread(producer.deliver, [record(topic, "key", 2)], deadline_s=10)
         await until(lambda: ("key", 2) in listening.seen, "the second record arrives", deadline_s=40)
     producer.close()

@@ -8,13 +8,16 @@ committed when the listener hands them over, never by the library.
 import asyncio
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
+from shared.kernel.envelope import Routed, routed
+from shared.kernel.facts import topic_of
 from shared.settings import KafkaSettings
 
 _CONFIG: Final = {
@@ -36,6 +39,7 @@ _CONFIG: Final = {
 }
 _POLL_S: Final = 0.25
 _PAUSED_POLL_S: Final = 0.02
+_UNAWAITED_S: Final = 0.2
 _BATCH: Final = 200
 _HANDOVER_S: Final = 10.0
 _ERROR_LOG_S: Final = 10.0
@@ -57,6 +61,8 @@ class Incoming:
     offset: int
     key: str
     value: bytes
+    envelope: Routed | None
+    """None when the value is none."""
 
 
 Positions = Mapping[PartitionId, int]
@@ -82,9 +88,10 @@ class Listener(Protocol):
 class Feed:
     """One consumer of one group."""
 
-    def __init__(self, settings: KafkaSettings, group: str, topics: Sequence[str], listener: Listener) -> None:
-        self._group = group
-        self._topics = list(topics)
+    def __init__(self, settings: KafkaSettings, group: str, types: Collection[str], listener: Listener) -> None:
+        """`types` are the facts that the listener waits for; of other records it is told when it is convenient."""
+        self._topics = sorted({topic_of(type_) for type_ in types})
+        self._types = frozenset(types)
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
@@ -99,6 +106,8 @@ class Feed:
         self._paused: list[PartitionId] = []
         self._ends: dict[PartitionId, int] = {}
         self._ends_read = 0.0
+        self._read: list[Incoming] = []
+        self._told = 0.0
         self.failure: BaseException | None = None
         """What ended the thread, when it was not `close`."""
 
@@ -182,12 +191,18 @@ class Feed:
 
     def _poll(self) -> None:
         first = self._consumer.poll(_PAUSED_POLL_S if self._wanted_pause else _POLL_S)
-        if first is None:
-            return
-        records = [self._record(message) for message in (first, *self._consumer.consume(_BATCH, 0))]
-        fresh = [record for record in records if record is not None]
-        if fresh:
-            self._loop.call_soon_threadsafe(self._listener.arrived, fresh)
+        if first is not None:
+            for message in (first, *self._consumer.consume(_BATCH, 0)):
+                record = self._record(message)
+                if record is not None:
+                    self._read.append(record)
+        if self._read and (self._awaited() or time.monotonic() - self._told > _UNAWAITED_S):
+            records, self._read, self._told = self._read, [], time.monotonic()
+            self._loop.call_soon_threadsafe(self._listener.arrived, records)
+
+    def _awaited(self) -> bool:
+        """Return whether the listener waits for one of the records: only then the event loop is woken at once."""
+        return any(record.envelope is None or record.envelope.type in self._types for record in self._read)
 
     def _record(self, message: Message) -> Incoming | None:
         error = message.error()
@@ -198,12 +213,13 @@ class Feed:
         assert topic is not None
         assert partition is not None
         assert offset is not None
-        key = message.key() or b""
+        key, value = message.key() or b"", _bytes(message.value())
         return Incoming(
             PartitionId(topic, partition),
             offset,
             key.decode(errors="replace") if isinstance(key, bytes) else key,
-            _bytes(message.value()),
+            value,
+            _envelope(value),
         )
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
@@ -231,6 +247,7 @@ class Feed:
         ids = _ids(partitions)
         self._assigned = [id_ for id_ in self._assigned if id_ not in ids]
         self._paused = [id_ for id_ in self._paused if id_ not in ids]
+        self._read = [record for record in self._read if record.partition not in ids]
 
         async def tell() -> Positions:
             return self._listener.revoked(ids)
@@ -243,6 +260,13 @@ class Feed:
         if now - self._error_logged > _ERROR_LOG_S:
             self._error_logged = now
             self._log.warning(what, error=error.args[0].str())
+
+
+def _envelope(value: bytes) -> Routed | None:
+    try:
+        return routed(value)
+    except msgspec.MsgspecError:
+        return None
 
 
 def _ids(partitions: Sequence[TopicPartition]) -> list[PartitionId]:
