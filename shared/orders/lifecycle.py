@@ -82,6 +82,8 @@ def place(
         raise MenuChanged("Read the menu again and order from its present version.", menu_version=menu.version)
     lines = tuple(_priced(line, menu) for line in command.lines)
     total = sum(line.total for line in lines)
+    if total == 0:
+        raise Invalid("An order of nothing but free items has nothing to pay; ask for them at the counter.")
     if total > MAX_TOTAL:
         raise Invalid("The order is worth more than the platform takes in one payment.")
     return facts.OrderPlaced(

@@ -13,7 +13,7 @@ from hypothesis.strategies import booleans, sampled_from
 
 from shared.catalog.facts import MenuItem, Modifier, ModifierGroup
 from shared.kernel.decision import By, Role
-from shared.kernel.errors import Conflict, Forbidden, NotFound, Problem
+from shared.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from shared.kernel.facts import Fact, fact_of
 from shared.kernel.hours import Opening
 from shared.kernel.ids import ItemId, MerchantId, ModifierGroupId, ModifierId, OrderId, PaymentId, ShopId, UserId
@@ -74,6 +74,14 @@ def test_the_server_prices_items_with_their_choices() -> None:
 def test_what_is_not_on_the_menu_is_refused(line: LineRequest) -> None:
     with pytest.raises(lifecycle.NotOnMenu):
         placed(line)
+
+
+def test_an_order_of_nothing_but_free_items_is_refused_because_nobody_could_pay_it() -> None:
+    water = MenuItem(item_id=ItemId.new(), name="Tap water", category="Water", price=0)
+    menu = replace(MENU, items={**MENU.items, water.item_id: water})
+    command = PlaceOrder(shop_id=SHOP.shop_id, lines=(LineRequest(item_id=water.item_id),))
+    with pytest.raises(Invalid):
+        lifecycle.place(OrderId.new(), command, customer=CUSTOMER, shop=SHOP, menu=menu, now=NOON)
 
 
 def test_prices_that_changed_since_they_were_shown_are_refused_with_the_present_version() -> None:
