@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -11,6 +11,7 @@ from emulators.demo_data import OWNER_KEY
 from emulators.people import Api, Barista, sign_in
 from emulators.platform import Platform
 from emulators.wallets import BitcoinWallet, EvmWallet
+from tests.journeys.cast import Cast, cast_of
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +54,10 @@ def shop(platform: Platform) -> dict[str, str]:
     """A demo shop that is open."""
     found = Api(platform.url).get("/v1/shops", lat=52.5219, lon=13.4132, radius_m=20000, open_now="true")
     return dict(found["shops"][0])
+
+
+@pytest.fixture(scope="module")
+def cast(platform: Platform, env: Mapping[str, str]) -> Iterator[Cast]:
+    """Two merchants, their staff and customers, and a paid order."""
+    with cast_of(platform, _rpc(env, "evm")) as cast:
+        yield cast

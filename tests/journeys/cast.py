@@ -1,0 +1,194 @@
+"""Two merchants, their staff and their customers, each with a token: what tests of who may do what start from.
+
+A module has a cast of its own. Its shops stand in Hamburg, far from those of the demo.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulators.people import Api, Customer
+from emulators.platform import Platform
+from emulators.wallets import EvmWallet
+from shared.adapters.postgres.database import Connection, Row, Sql
+from shared.kernel.ids import ItemId, ModifierGroupId, ModifierId
+from shared.settings import PostgresSettings
+from tests.integration.shopkeeping import BITCOIN, EVM
+
+JSON = dict[str, Any]
+HAMBURG = {"latitude": 53.5503, "longitude": 9.9926}
+A_WEEK: list[JSON] = [{"weekday": day, "opens": "00:00", "closes": "24:00"} for day in range(7)]
+_REVOKE = Sql("update api_keys set revoked_at = clock_timestamp() where key_id = :key_id")
+_RESTORE = Sql("update api_keys set revoked_at = null where key_id = :key_id")
+
+
+def rows_of(env: Mapping[str, str], sql: Sql, **params: object) -> list[Row]:
+    """Return the rows of one statement on the platform's database."""
+    connection = Connection(PostgresSettings.from_env(env))
+    try:
+        return list(connection.run(sql, params))
+    finally:
+        connection.close()
+
+
+def a_shop(**changes: object) -> JSON:
+    """Return the body that registers a shop."""
+    return {
+        "name": "Speicherstadt Rösterei",
+        "address": "Kehrwieder 5, 20457 Hamburg",
+        "position": HAMBURG,
+        "timezone": "Europe/Berlin",
+        "currency": "EUR",
+        "accepts": ["BTC", "ETH", "USDC"],
+        "payout": {"bitcoin": BITCOIN, "evm": EVM},
+        **changes,
+    }
+
+
+@dataclass
+class Place:
+    """A shop with something on its menu."""
+
+    shop_id: str
+    item_id: str
+    group_id: str
+
+
+@dataclass
+class Merchant:
+    """Somebody with shops and staff."""
+
+    platform: Platform
+    owner: Customer
+    places: list[Place] = field(default_factory=list)
+
+    @classmethod
+    def new(cls, platform: Platform, *, shops: int) -> Merchant:
+        """Return a merchant with so many open shops, menus and shelves filled."""
+        merchant = cls(platform, Customer(platform.url))
+        merchant.places = [merchant._opened() for _ in range(shops)]
+        return merchant
+
+    def _opened(self) -> Place:
+        send, path = self.owner.api.send, "/v1/shops"
+        shop_id = send("POST", path, a_shop())["shop"]["shop_id"]
+        path = f"{path}/{shop_id}"
+        send("PUT", f"{path}/hours", {"weekly": A_WEEK})
+        item_id, group_id = ItemId.new(), ModifierGroupId.new()
+        milk = [{"modifier_id": ModifierId.new(), "name": "Hafer", "price_delta": "50"}]
+        item = {"name": "Flat White", "category": "Coffee", "price": "420", "sku": "shot"}
+        group = {"name": "Milk", "min": 0, "max": 1, "modifiers": milk}
+        send("PUT", f"{path}/menu", {"items": {item_id: item}, "groups": {group_id: group}})
+        send("POST", f"{path}/stock/receipts", {"lines": [{"sku": "shot", "quantity": 100_000}]})
+        return Place(shop_id, item_id, group_id)
+
+    def key(self, role: str, place: Place | None = None) -> str:
+        """Return a fresh staff key, for one shop or for all."""
+        body = {"role": role, "label": role, "shop_id": place.shop_id if place else None}
+        return str(self.owner.api.send("POST", "/v1/api-keys", body)["key"])
+
+
+def token_of(api: Api) -> str:
+    """Return the token that somebody signed in with."""
+    return str(api._client.headers["authorization"]).removeprefix("Bearer ")
+
+
+@dataclass
+class Cast:
+    """Everybody, and the order that one of them placed and paid at the first shop of one of the merchants."""
+
+    platform: Platform
+    merchant: Merchant
+    rival: Merchant
+    customer: Customer
+    stranger: Customer
+    order_id: str
+    payment_id: str
+    code: str
+    email: str
+    tokens: dict[str, str]
+    """By part. `elsewhere` is another shop of the merchant; the rival's barista works at all of theirs."""
+    revoked: str
+    """A staff key that is none any more."""
+
+    @property
+    def place(self) -> Place:
+        """Return where the order was placed."""
+        return self.merchant.places[0]
+
+    def order(self) -> str:
+        """Return a fresh order of the customer, unpaid."""
+        return str(self.customer.order(self.place.shop_id, [{"item_id": self.place.item_id}])["order_id"])
+
+    def ids(self) -> dict[str, str]:
+        """Return what stands in path templates."""
+        here = self.place
+        return {
+            "shop_id": here.shop_id,
+            "item_id": here.item_id,
+            "group_id": here.group_id,
+            "order_id": self.order_id,
+            "payment_id": self.payment_id,
+        }
+
+    def actors(self) -> list[str]:
+        """Return the names under which the cast acts, as events have them."""
+        people = (self.customer, self.stranger, self.merchant.owner, self.rival.owner)
+        keys = [f"key_{token.split('_')[1]}" for token in (*self.tokens.values(), self.revoked) if token[:3] == "ck_"]
+        return [*(person.user_id for person in people), *keys]
+
+
+def bearer(token: str | None) -> dict[str, str]:
+    """Return the headers of a caller, with a key for a write."""
+    headers = {"idempotency-key": uuid.uuid4().hex}
+    return headers if token is None else {**headers, "authorization": f"Bearer {token}"}
+
+
+@contextmanager
+def cast_of(platform: Platform, evm_rpc: str) -> Iterator[Cast]:
+    """Put everybody on the stage; one staff key is revoked until the end."""
+    merchant, rival = Merchant.new(platform, shops=2), Merchant.new(platform, shops=1)
+    here, there, theirs = *merchant.places, rival.places[0]
+    customer, stranger = Customer(platform.url), Customer(platform.url)
+    email = f"{uuid.uuid4().hex}@example.com"
+    customer.be_told(email)
+    order_id = customer.order(here.shop_id, [{"item_id": here.item_id}])["order_id"]
+    payment = customer.request_payment(order_id, "USDC")
+    wallet = EvmWallet(evm_rpc)
+    wallet.pay("USDC", payment["address"], int(payment["due"]["units"]))
+    wallet.mine(int(payment["confirmations"]))
+    revoked = merchant.key("owner")
+    key_id = f"key_{revoked.split('_')[1]}"
+    rows_of(platform.env, _REVOKE, key_id=key_id)
+    code = customer.claim(order_id)["code"]
+    try:
+        yield Cast(
+            platform=platform,
+            merchant=merchant,
+            rival=rival,
+            customer=customer,
+            stranger=stranger,
+            order_id=order_id,
+            payment_id=payment["payment_id"],
+            code=code,
+            email=email,
+            tokens={
+                "customer": token_of(customer.api),
+                "stranger": token_of(stranger.api),
+                "owner": token_of(merchant.owner.api),
+                "rival_owner": token_of(rival.owner.api),
+                "manager": merchant.key("manager"),
+                "barista": merchant.key("barista", here),
+                "elsewhere_owner": merchant.key("owner", there),
+                "elsewhere_barista": merchant.key("barista", there),
+                "rival_barista": rival.key("barista"),
+                "rival_manager": rival.key("manager", theirs),
+            },
+            revoked=revoked,
+        )
+    finally:
+        rows_of(platform.env, _RESTORE, key_id=key_id)

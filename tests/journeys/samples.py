@@ -1,0 +1,176 @@
+"""A good request for every HTTP operation: what a test spoils, or sends on behalf of somebody who may not.
+
+An operation without a sample fails the tests that need one. Bodies are good as they stand: each is accepted at the end.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import httpx
+from eth_account import Account
+from eth_account.messages import encode_defunct
+
+from shared.kernel.ids import ModifierId
+from tests.journeys.cast import A_WEEK, Cast, a_shop
+from triggers.registry import Entry, load
+
+JSON = dict[str, Any]
+_GROUP: Final = {
+    "name": "Milk",
+    "min": 0,
+    "max": 1,
+    "modifiers": [{"modifier_id": ModifierId.new(), "name": "Hafer", "price_delta": "50", "available": True}],
+    "defaults": [],
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A request: by whom, with what."""
+
+    entry: Entry
+    part: str
+    """Who of the cast sends it; '' for anybody."""
+    path: str
+    body: JSON | None
+    query: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def method(self) -> str:
+        return self.entry.method
+
+
+def sample(operation: str, cast: Cast) -> Sample:
+    """Return a good request of the operation. Raises KeyError for one without a sample."""
+    entry = load()[operation]
+    part = _PARTS[operation]
+    path = re.sub(r"\{(\w+)\}", lambda variable: cast.ids()[variable[1]], entry.path)
+    return Sample(entry, part, path, _body(operation, cast), _QUERIES.get(operation, {}))
+
+
+def operations() -> list[str]:
+    """Return every HTTP operation of the registry."""
+    return [entry.operation for entry in load().http()]
+
+
+_PARTS: Final = {
+    "cancel_order": "customer",
+    "convert": "",
+    "create_api_key": "owner",
+    "create_order": "customer",
+    "find_nearby_shops": "",
+    "generate_payment_address": "customer",
+    "get_claim": "customer",
+    "get_claim_qr": "customer",
+    "get_kitchen_queue": "barista",
+    "get_menu": "",
+    "get_order": "customer",
+    "get_payment": "customer",
+    "get_payment_qr": "customer",
+    "get_prices": "",
+    "get_quote_key": "",
+    "get_shop": "",
+    "get_stock": "barista",
+    "import_menu": "owner",
+    "list_orders": "customer",
+    "mark_ready": "barista",
+    "put_menu_item": "owner",
+    "put_modifier_group": "owner",
+    "receive_stock": "owner",
+    "redeem_claim": "barista",
+    "register_device": "customer",
+    "register_shop": "owner",
+    "request_nonce": "",
+    "set_opening_hours": "owner",
+    "set_preferences": "customer",
+    "sign_in_with_ethereum": "",
+    "start_preparing": "barista",
+}
+_QUERIES: Final = {
+    "convert": {"asset": "BTC", "currency": "EUR", "units": "420"},
+    "find_nearby_shops": {"lat": "53.55", "lon": "9.99", "radius_m": "2000", "open_now": "true", "limit": "5"},
+    "get_prices": {"currency": "EUR"},
+    "get_stock": {"limit": "10"},
+    "get_claim_qr": {"format": "svg"},
+    "get_payment_qr": {"format": "png"},
+    "list_orders": {"limit": "10"},
+}
+
+
+def _body(operation: str, cast: Cast) -> JSON | None:
+    here = cast.place
+    item = {
+        "name": "Flat White",
+        "description": "Two shots",
+        "category": "Coffee",
+        "price": "420",
+        "sku": "shot",
+        "modifier_groups": [here.group_id],
+        "allergens": ["milk"],
+        "available": True,
+    }
+    match operation:
+        case "cancel_order":
+            return {"reason": "changed my mind"}
+        case "create_api_key":
+            return {"role": "barista", "shop_id": here.shop_id, "label": "counter"}
+        case "create_order":
+            line = {"item_id": here.item_id, "quantity": 1, "modifiers": []}
+            return {"shop_id": here.shop_id, "lines": [line], "note": "no sugar"}
+        case "generate_payment_address":
+            return {"asset": "USDC", "chain": "evm:31337"}
+        case "import_menu":
+            return {"items": {here.item_id: item}, "groups": {here.group_id: _GROUP}}
+        case "put_menu_item":
+            return item
+        case "put_modifier_group":
+            return dict(_GROUP)
+        case "receive_stock":
+            return {"lines": [{"sku": "shot", "quantity": 5}], "note": "by bike"}
+        case "redeem_claim":
+            return {"code": cast.code, "attempt_id": uuid.uuid4().hex}
+        case "register_device":
+            return {"platform": "fcm", "token": uuid.uuid4().hex, "label": "phone"}
+        case "register_shop":
+            return a_shop(confirmations={"BTC": 2})
+        case "set_opening_hours":
+            return {"weekly": A_WEEK}
+        case "set_preferences":
+            quiet = {"starts": "22:00", "ends": "07:00", "timezone": "Europe/Berlin"}
+            return {"language": "de", "channels": ["email", "push"], "email": cast.email, "quiet_hours": quiet}
+        case "sign_in_with_ethereum":
+            return signed_message(cast.platform.url)
+    return None
+
+
+def signed_message(url: str, **changes: str) -> JSON:
+    """Return what a fresh wallet signs to sign in here, other than that in what `changes` names."""
+    nonce = httpx.post(f"{url}/v1/auth/nonce", timeout=10.0).json()
+    account = Account.create()
+    now = datetime.now(UTC).replace(microsecond=0)
+    said = {
+        "domain": nonce["domain"],
+        "address": account.address,
+        "uri": f"http://{nonce['domain']}",
+        "chain_id": str(nonce["chain_ids"][0]),
+        "nonce": nonce["nonce"],
+        "issued_at": _zulu(now),
+        "expires_at": _zulu(now + timedelta(minutes=5)),
+        **changes,
+    }
+    message = (
+        "{domain} wants you to sign in with your Ethereum account:\n{address}\n\nOrder coffee.\n\n"
+        "URI: {uri}\nVersion: 1\nChain ID: {chain_id}\nNonce: {nonce}\nIssued At: {issued_at}\n"
+        "Expiration Time: {expires_at}"
+    ).format_map(said)
+    signature = bytes(account.sign_message(encode_defunct(text=message)).signature).hex()
+    return {"message": message, "signature": f"0x{signature}"}
+
+
+def _zulu(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
