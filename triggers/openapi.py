@@ -256,7 +256,7 @@ def _responses(
 
 
 def _response_headers(entry: Entry) -> Json:
-    names = ["Correlation-Id"]
+    names = [] if entry.roles == ("public",) and entry.method == "GET" else ["Correlation-Id"]
     names += ["ETag"] if entry.status != 204 else []
     names += ["Location"] if entry.status == 201 else []
     names += ["Idempotent-Replayed", "Consistency-Token"] if entry.idempotent else []

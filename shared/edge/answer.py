@@ -26,11 +26,17 @@ class Answer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it. A HEAD request gets the headers alone, with the length that GET would have."""
+        start, body = self.messages(scope["method"])
+        await send(start)
+        await send(body)
+
+    def messages(self, method: str) -> tuple[Message, Message]:
+        """Return the two messages that are sent in answer to a request of this method."""
         status, body, headers = self.status_code, self.body, self.raw_headers
         if status != 204 and status != 304:
             headers = [*headers, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        start = {"type": "http.response.start", "status": status, "headers": headers}
+        return start, {"type": "http.response.body", "body": b"" if method == "HEAD" else body}
 
 
 def encoded(headers: Mapping[str, str]) -> RawHeaders:

@@ -8,7 +8,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, NamedTuple, TypeVar, get_args, get_origin
+from typing import Any, Final, Generic, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
@@ -37,14 +37,8 @@ class Nothing(Frozen):
 NOTHING: Final = Nothing()
 
 
-class Asking(NamedTuple):
-    """Who asks, in which call, under which key, from where."""
-
-    caller: Caller
-    call: Call
-    claim: Claim | None
-    scope: Scope
-    proxy_hops: int
+Asking = tuple[Caller, Call, Claim | None, Scope, int]
+"""Who asks, in which call, under which key, from where, past how many proxies. Plain, for one is made in each call."""
 
 
 def address_of(scope: Scope, proxy_hops: int) -> str:
@@ -90,7 +84,7 @@ class Request(Generic[B, P]):
     @property
     def client(self) -> str:
         """Return the network address of the caller, for limits alone: it is neither logged nor kept in clear."""
-        return address_of(self._asking.scope, self._asking.proxy_hops)
+        return address_of(*self._asking[3:])
 
     @property
     def headers(self) -> Mapping[str, str]:

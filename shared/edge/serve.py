@@ -47,8 +47,9 @@ class FunctionApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if self.operation is not None:
-            answer = await self.operation(scope, receive)
-            return await answer(scope, receive, send)
+            start, body = (await self.operation(scope, receive)).messages(scope["method"])
+            await send(start)
+            return await send(body)
         try:
             response = await self._handler(FrameworkRequest(scope, receive, send))
         except Exception as error:  # noqa: BLE001  a function without our decorator: logged, told to nobody
@@ -102,9 +103,10 @@ class Front:
         if scope["type"] != "http":
             return await _other(scope, receive, send)
         path = scope["path"]
-        function = self._find(scope["method"], path)
-        if function is not None and path not in _OWN:
-            return await function(scope, receive, send)
+        if path not in _OWN:
+            function = self._find(scope["method"], path)
+            if function is not None:
+                return await function(scope, receive, send)
         answer = await self._own(scope["method"], path)
         return await answer(scope, receive, send)
 
@@ -180,6 +182,7 @@ def main() -> int:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # the edge reads X-Forwarded-For itself, as far as TRUSTED_PROXY_HOPS says
         timeout_keep_alive=KEEP_ALIVE_S,
     )
     uvicorn.Server(config).run()
