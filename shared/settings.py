@@ -103,13 +103,17 @@ class KafkaSettings:
     partitions: int = 4
     replication: int = -1
     """-1: the cluster's default."""
+    fetch_wait_ms: int = 500
+    """How long a broker holds a fetch that finds nothing. Kafka answers at once when something comes; a broker that
+    does not is asked often instead."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Return the cluster's settings from KAFKA_BOOTSTRAP_SERVERS and KAFKA_PARTITIONS."""
+        """Return the cluster's settings from KAFKA_BOOTSTRAP_SERVERS, KAFKA_PARTITIONS and KAFKA_FETCH_WAIT_MS."""
         return cls(
             bootstrap=required(environ, "KAFKA_BOOTSTRAP_SERVERS", "host:port[,host:port…] of the region's Kafka"),
-            partitions=int(environ.get("KAFKA_PARTITIONS", "4")),
+            partitions=whole_number(environ, "KAFKA_PARTITIONS", 4),
+            fetch_wait_ms=whole_number(environ, "KAFKA_FETCH_WAIT_MS", 500),
         )
 
 

@@ -62,12 +62,16 @@ class Kafka:
 
     def start(self, workdir: Path) -> Running:
         port = port_for(self.name, self.port)
-        if self.light or not apache_available():
+        embedded = self.light or not apache_available()
+        if embedded:
             server, about = self._tansu(workdir, port), "Tansu (embedded, in memory)"
         else:
             server, about = self._apache(workdir, port), f"Apache Kafka {_version()}"
         server.start()
-        return Running(self.name, f"{about} on {port}", {"KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{port}"}, (server,))
+        env = {"KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{port}"}
+        if embedded:  # it lets a fetch that found nothing wait to its end, whatever comes meanwhile
+            env["KAFKA_FETCH_WAIT_MS"] = "20"
+        return Running(self.name, f"{about} on {port}", env, (server,))
 
     def _apache(self, workdir: Path, port: int) -> Process:
         folder = data_folder(workdir, self.name)

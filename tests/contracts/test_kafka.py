@@ -60,7 +60,7 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def kafka(broker: Running) -> KafkaSettings:
-    return KafkaSettings(broker.env["KAFKA_BOOTSTRAP_SERVERS"])
+    return KafkaSettings.from_env(broker.env)
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ def envelope(key: str, number: int, type_: str) -> bytes:
 
 @pytest.fixture
 async def world(kafka: Running, topic: str, database: str) -> AsyncIterator[World]:
-    settings = KafkaSettings(kafka.env["KAFKA_BOOTSTRAP_SERVERS"])
+    settings = KafkaSettings.from_env(kafka.env)
     pool = Database(PostgresSettings(database))
     async with FunctionServer().serving() as server:
         caller = Caller(server.url, lambda: "a.token.here", timeout_s=5.0)

@@ -27,7 +27,6 @@ _CONFIG: Final = {
     "partition.assignment.strategy": "cooperative-sticky",
     "session.timeout.ms": 6_000,
     "heartbeat.interval.ms": 1_000,
-    "fetch.wait.max.ms": 100,
     "fetch.error.backoff.ms": 100,
     "queued.min.messages": 2_000,
     "queued.max.messages.kbytes": 8_192,
@@ -95,7 +94,14 @@ class Feed:
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
-        self._consumer = Consumer({"bootstrap.servers": settings.bootstrap, "group.id": group, **_CONFIG})
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.bootstrap,
+                "group.id": group,
+                "fetch.wait.max.ms": settings.fetch_wait_ms,
+                **_CONFIG,
+            }
+        )
         self._thread = threading.Thread(target=self._run, name=f"feed {group}", daemon=True)
         self._log = structlog.get_logger("feed").bind(group=group)
         self._error_logged = 0.0
