@@ -1,5 +1,6 @@
 """A finished reply: status, encoded headers, bytes. Nothing is left to compute when it is sent."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
@@ -12,6 +13,9 @@ Send = Callable[[Message], Awaitable[None]]
 RawHeaders = list[tuple[bytes, bytes]]
 
 NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+
+
+_UNSENDABLE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Answer(Response):
@@ -39,10 +43,14 @@ class Answer(Response):
         return start, {"type": "http.response.body", "body": b"" if method == "HEAD" else body}
 
 
+WHOLE: Final[dict[type, Callable[[Any, Answer], bool]]] = {}
+"""How a server writes an answer at once, by the type of what its `send` belongs to; False means: not this one."""
+
+
 def encoded(headers: Mapping[str, str]) -> RawHeaders:
     """Return headers as ASGI wants them. Raises ValueError for a line break, which would start another header."""
     raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     for name, value in raw:
-        if b"\n" in value or b"\r" in value or b"\n" in name:
-            raise ValueError("a header has a line break in it")
+        if _UNSENDABLE.search(value) or b"\n" in name:
+            raise ValueError("a header has a line break or another control character in it")
     return raw

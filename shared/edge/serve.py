@@ -16,7 +16,7 @@ import msgspec
 from starlette.requests import Request as FrameworkRequest
 from starlette.routing import Route
 
-from shared.edge.answer import NOSNIFF, Answer, Receive, Scope, Send
+from shared.edge.answer import NOSNIFF, WHOLE, Answer, Receive, Scope, Send
 from shared.edge.operation import Operation, operation_of
 from shared.edge.problem import CONTENT_TYPE, MethodNotAllowed, document, headers_of, status_of
 from shared.edge.telemetry import LOG, Call, meter_of
@@ -47,9 +47,12 @@ class FunctionApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if self.operation is not None:
-            start, body = (await self.operation(scope, receive)).messages(scope["method"])
-            await send(start)
-            return await send(body)
+            answer = await self.operation(scope, receive)
+            server = getattr(send, "__self__", None)
+            whole = WHOLE.get(type(server))
+            if whole is None or not whole(server, answer):
+                await answer(scope, receive, send)
+            return
         try:
             response = await self._handler(FrameworkRequest(scope, receive, send))
         except Exception as error:  # noqa: BLE001  a function without our decorator: logged, told to nobody
@@ -58,7 +61,6 @@ class FunctionApp:
             call.end(500, error)
             response = problem_answer(Bug(), call.correlation)
         await response(scope, receive, send)
-        return None
 
     async def ready(self) -> Mapping[str, str]:
         """Return what the dependencies of this function say; raises nothing."""

@@ -9,8 +9,9 @@ import os
 from http import HTTPStatus
 from typing import Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from shared.edge.answer import WHOLE, Answer
 from shared.edge.problem import HeadersTooLarge
 from shared.edge.serve import problem_answer
 from shared.kernel.errors import Invalid, Problem
@@ -21,6 +22,30 @@ HEAD_TIMEOUT_S: Final = 10.0
 REQUEST_LIMIT: Final = 4 * 1024 * 1024
 """A whole request, in bytes: more than any operation takes. Whoever was refused and sends on is cut off there."""
 _END: Final = b"\r\n\r\n"
+
+
+def _written(cycle: RequestResponseCycle, answer: Answer) -> bool:
+    """Write head and body at once, as `cycle.send` would in two messages; return False where only that will do.
+
+    Our answers are complete and their headers checked when they were made: what `send` looks at for each is known here.
+    """
+    if not cycle.keep_alive or cycle.disconnected or cycle.flow.write_paused or cycle.response_started:
+        return False
+    start, content = answer.messages(cycle.scope["method"])
+    head = [STATUS_LINE[answer.status_code]]
+    for name, value in (*cycle.default_headers, *start["headers"]):
+        if name == b"connection":
+            return False
+        head += (name, b": ", value, b"\r\n")
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.transport.write(b"".join((*head, b"\r\n", content["body"])))
+    cycle.message_event.set()
+    cycle.on_response()
+    return True
+
+
+WHOLE[RequestResponseCycle] = _written
 
 
 class Wire(HttpToolsProtocol):
