@@ -4,14 +4,16 @@ from shared.kernel.money import Fiat, Money
 from shared.kernel.reply import Reply
 from shared.prices.model import Convert, ConvertView, Pair
 from shared.prices.ports import Prices
-from shared.prices.rates import by_pair, coins_for, fiat_for, usable
+from shared.prices.rates import NotPriced, by_pair, coins_for, fiat_for, usable
 
 
 async def convert(asked: Convert, *, using: Prices) -> Reply[ConvertView]:
-    """Return both amounts at the present rate. Raises NoFreshPrice, AssetDepegged."""
+    """Return both amounts at the present rate. Raises NotPriced, NoFreshPrice, AssetDepegged."""
     pair = Pair(asked.asset, asked.currency)
     rates = by_pair(await using.rows.in_currency(asked.currency))
     dollars = rates if asked.currency == "USD" else by_pair(await using.rows.in_currency("USD"))
+    if not rates and dollars:
+        raise NotPriced(f"Coins are not priced in {asked.currency} here. Ask in another currency.")
     rate = usable(rates.get(pair), dollars.get(Pair(asked.asset, "USD")), pair, now=using.clock.now())
     if asked.coin_units is not None:
         coins = Money(asset=asked.asset, units=asked.coin_units)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from statistics import median
 from typing import Final
 
-from shared.kernel.errors import Conflict, Transient
+from shared.kernel.errors import Conflict, NotFound, Transient
 from shared.kernel.money import MINOR_DIGITS, Asset, Currency, Fiat, Money
 from shared.prices.model import Pair, Rate, Reading, Said
 
@@ -30,6 +30,13 @@ class NoFreshPrice(Transient):
 
     type = "no-fresh-price"
     title = "There is no fresh price"
+
+
+class NotPriced(NotFound):
+    """No feed is asked for this currency: waiting does not help."""
+
+    type = "currency-not-priced"
+    title = "There are no prices in this currency"
 
 
 class AssetDepegged(Conflict):

@@ -28,7 +28,7 @@ from shared.prices.model import Convert, Pair, PricesView, Rate
 from shared.prices.poll_prices import poll_prices
 from shared.prices.ports import Polling, Prices, ShownPrices
 from shared.prices.publish_prices import publish_prices
-from shared.prices.rates import NoFreshPrice
+from shared.prices.rates import NoFreshPrice, NotPriced
 from shared.settings import PostgresSettings, PricesSettings, RedisSettings
 
 PAIRS = tuple(Pair(asset, currency) for currency in ("EUR", "USD") for asset in Asset)
@@ -145,7 +145,7 @@ async def test_conversion_says_what_a_quote_would(polling: Polling, db: Database
     assert there.coins == (await PostgresQuotes(db).lock(COFFEE, Asset.ETH)).amount
     back = (await convert(Convert(asset=Asset.ETH, coin_units=there.coins.units), using=prices)).view
     assert back.fiat == COFFEE
-    with pytest.raises(NoFreshPrice):
+    with pytest.raises(NotPriced):
         await convert(Convert(asset=Asset.BTC, currency="JPY", units=1), using=prices)
 
 
