@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from google.api_core.exceptions import DeadlineExceeded
-from google.cloud import pubsub_v1
+from google.cloud.pubsub_v1 import SubscriberClient
 
 from emulators.component import HOST, Running
 from emulators.google_sdk import emulator_jar
@@ -134,7 +134,7 @@ def test_what_is_refused_too_often_becomes_a_dead_letter(receiver: Receiver) -> 
     sink, doomed = WorkSink(GoogleSettings(PROJECT)), row("doomed", 1)
     sink.deliver([doomed], deadline_s=10)
     sink.close()
-    with pubsub_v1.SubscriberClient() as subscriber:
+    with SubscriberClient() as subscriber:
         path = subscriber.subscription_path(PROJECT, "doomed" + DEAD_LETTERS)
         letters: list[bytes] = []
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from google.api_core.exceptions import GoogleAPIError
 from google.api_core.retry import Retry
-from google.cloud import pubsub_v1
+from google.cloud.pubsub_v1 import PublisherClient as CloudPublisher
 from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.types import PubsubMessage
 
@@ -31,12 +31,12 @@ class WorkSink:
         """`prepare` makes topics and subscriptions where nobody else does: with an emulator, which forgets them."""
         self._project = settings.project
         self._prepare = prepare
-        self._client: pubsub_v1.PublisherClient | None = None
+        self._client: CloudPublisher | None = None
 
     def deliver(self, rows: Sequence[Outgoing], *, deadline_s: float) -> None:
         """Return when Pub/Sub has stored every row. Blocks. Raises Undelivered."""
         end = time.monotonic() + deadline_s
-        self._client = self._client or pubsub_v1.PublisherClient()
+        self._client = self._client or CloudPublisher()
         try:
             for topic, of_topic in groupby(sorted(rows, key=_topic), key=_topic):
                 self._publish(self._client, topic, list(of_topic), end)

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from google.api_core.exceptions import AlreadyExists
 from google.api_core.retry import Retry
-from google.cloud import pubsub_v1
+from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 from google.cloud.pubsub_v1.types import DeadLetterPolicy, PushConfig, RetryPolicy
 
 ATTEMPTS: Final = 10
@@ -51,7 +51,7 @@ def ensure_topics(
     Raises GoogleAPIError when Pub/Sub does not answer.
     """
     topics = []
-    with pubsub_v1.PublisherClient() as publisher, pubsub_v1.SubscriberClient() as subscriber:
+    with PublisherClient() as publisher, SubscriberClient() as subscriber:
         for route in routes:
             dead = _topic(publisher, project, route.topic + DEAD_LETTERS)
             _subscription(subscriber, project, route.topic + DEAD_LETTERS, {"topic": dead})
@@ -73,7 +73,7 @@ def ensure_topics(
     return topics
 
 
-def _topic(publisher: pubsub_v1.PublisherClient, project: str, name: str) -> str:
+def _topic(publisher: PublisherClient, project: str, name: str) -> str:
     path: str = publisher.topic_path(project, name)
     try:
         publisher.create_topic(request={"name": path}, timeout=_TIMEOUT_S, retry=_RETRY)
@@ -82,7 +82,7 @@ def _topic(publisher: pubsub_v1.PublisherClient, project: str, name: str) -> str
     return path
 
 
-def _subscription(subscriber: pubsub_v1.SubscriberClient, project: str, name: str, wanted: dict[str, object]) -> bool:
+def _subscription(subscriber: SubscriberClient, project: str, name: str, wanted: dict[str, object]) -> bool:
     """Create a subscription; return False when it was there."""
     path = subscriber.subscription_path(project, name)
     try:
