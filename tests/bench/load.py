@@ -19,7 +19,7 @@ from tests.bench.row import VALUE, BenchFailed, Readings
 
 CLIENTS: Final = 64
 _LEAD_IN_S: Final = 0.3
-_LAST_ANSWERS_S: Final = 10.0
+_ANSWER_S: Final = 10.0
 _BUSIEST: Final = 0.9
 _LENGTH: Final = b"content-length: "
 
@@ -31,6 +31,8 @@ class _Run:
     counting: bool = False
     wrong: str = ""
     open: int = 0
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by the first answer: a server that has just started may open much before it."""
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when no further request is sent: time is over, or something went wrong."""
     answered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -74,6 +76,8 @@ class _Client(asyncio.Protocol):
         self._partial = b""
         if self._run.counting:
             self._run.latencies_s.append(time.perf_counter() - self._sent)
+        else:
+            self._run.begun.set()
         if data[9:10] != b"2":
             self._fail(data.decode(errors="replace"))
         self._next()
@@ -87,6 +91,7 @@ class _Client(asyncio.Protocol):
 
     def _fail(self, why: str) -> None:
         self._run.wrong = self._run.wrong or why
+        self._run.begun.set()
         self._run.ending.set()
 
 
@@ -105,16 +110,17 @@ async def _load(port: int, requests: Iterator[bytes], seconds: float, clients: i
     loop = asyncio.get_running_loop()
     for _ in range(clients):
         await loop.create_connection(lambda: _Client(run), "127.0.0.1", port)
+    await _within(run.begun, _ANSWER_S)
     await _within(run.ending, _LEAD_IN_S)
     run.counting, began, used = True, time.perf_counter(), time.process_time()
     await _within(run.ending, seconds)
     run.counting, took, used = False, time.perf_counter() - began, time.process_time() - used
     run.ending.set()
-    await _within(run.answered, _LAST_ANSWERS_S)
+    await _within(run.answered, _ANSWER_S)
     if run.wrong:
         raise BenchFailed(f"port {port} answered: {run.wrong[:600]}")
     if run.open or not run.latencies_s:
-        raise BenchFailed(f"port {port} left {run.open} requests unanswered")
+        raise BenchFailed(f"port {port} gave {len(run.latencies_s)} answers and left {run.open} requests unanswered")
     if used / took > _BUSIEST:
         raise BenchFailed(f"the load generator used {used / took:.0%} of its core: it would measure itself")
     return {**percentiles_ms(run.latencies_s), VALUE: len(run.latencies_s) / took, "generator_core": used / took}

@@ -33,6 +33,8 @@ from shared.orders.model import Order, OrderView
 from shared.orders.ports import SoldOut
 
 BATCH: Final = 64
+CROWD: Final = 32
+"""A batch of 32 costs the database a tenth more an order than one of 64, one of 8 half as much again."""
 
 
 def place_sql(table: StateTable[Order]) -> Sql:
@@ -186,7 +188,7 @@ class PlaceOrders:
         self._table = table
         self._region = region
         self._sql = place_sql(table)
-        self._grouped = Grouped(self._place, batch=BATCH, lanes=lanes, wait_s=db.wait_s)
+        self._grouped = Grouped(self._place, batch=BATCH, lanes=lanes, crowd=CROWD, wait_s=db.wait_s)
 
     async def place(
         self,
