@@ -23,7 +23,7 @@ from starlette.requests import Request
 from emulators.component import HOST
 from emulators.reference import pages
 from shared.edge.answer import Answer, Receive, Scope, Send
-from shared.edge.serve import KEEP_ALIVE_S, Front, FunctionApp, problem_answer
+from shared.edge.serve import KEEP_ALIVE_S, Front, FunctionApp, problem_answer, settle
 from shared.edge.wire import Wire
 from shared.kernel.errors import Transient
 from triggers.registry import Entry, Registry, load
@@ -121,8 +121,10 @@ def main(arguments: list[str]) -> int:
         from shared.edge.tracing import start
 
         start(os.environ.get("CORTADO_REGION", "local"))
+    app = front(given.role, given.elsewhere)
+    settle()
     uvicorn.run(
-        front(given.role, given.elsewhere),
+        app,
         host=HOST,
         port=given.port,
         loop="uvloop",
@@ -131,6 +133,7 @@ def main(arguments: list[str]) -> int:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
     )
     return 0

@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -23,6 +24,9 @@ from shared.edge.telemetry import LOG, Call, meter_of
 from shared.kernel.errors import Bug, NotFound, Problem
 
 READY_TIMEOUT_S: Final = 2.0
+GARBAGE_AT: Final = 20_000
+"""Objects more than were freed, before the youngest are looked at for garbage."""
+SWITCH_S: Final = 0.0005
 KEEP_ALIVE_S: Final = 620
 """Longer than the load balancer keeps idle connections (600 s), so that it is never the server that closes first."""
 
@@ -163,6 +167,19 @@ def single(target: str, source: str | Path) -> Front:
     return Front(lambda method, path: function, ready=function.ready, public_url=os.environ.get("PUBLIC_URL", ""))
 
 
+def settle() -> None:
+    """Prepare the interpreter for serving, once everything is loaded; measured, a third of an order's time goes so.
+
+    What was loaded stays for good: the garbage collector need not walk through it, nor look after every 700 objects,
+    for calls leave hardly a cycle behind. A thread that comes back from the database waits for the running one no
+    longer than a call takes, instead of five milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AT, 20, 20)
+    sys.setswitchinterval(SWITCH_S)
+
+
 def main() -> int:
     """Serve FUNCTION_TARGET of FUNCTION_SOURCE on HOST:PORT until told to stop."""
     import uvicorn
@@ -187,6 +204,7 @@ def main() -> int:
         proxy_headers=False,  # the edge reads X-Forwarded-For itself, as far as TRUSTED_PROXY_HOPS says
         timeout_keep_alive=KEEP_ALIVE_S,
     )
+    settle()
     uvicorn.Server(config).run()
     return 0
 
