@@ -248,6 +248,8 @@ def _responses(
     elif shape.view is not None:
         success["content"] = {media: {} for media in entry.produces}
     responses = {str(entry.status): success}
+    if entry.existing:
+        responses[str(entry.existing)] = {**success, "description": "It is there already: nothing was made."}
     if entry.method == "GET":
         responses["304"] = {"description": "Unchanged."}
     for status in _statuses(entry, shape):

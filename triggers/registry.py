@@ -55,6 +55,8 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """Largest accepted request body, in bytes."""
     status: int = 200
     """HTTP status of success, as the API description states it."""
+    existing: int = 0
+    """HTTP status when what shall be made is there already; 0 where that is no success, or can't be."""
     produces: tuple[str, ...] = ("application/json",)
 
     @property
@@ -267,6 +269,7 @@ class _Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     emits: list[str] = []
     body_limit: int = DEFAULT_BODY_LIMIT
     status: int = 200
+    existing: int = 0
     produces: list[str] = msgspec.field(default_factory=lambda: ["application/json"])
 
 
@@ -297,6 +300,7 @@ def entry_of(service: str, operation: str, keys: object) -> Entry:
         topic=declared.work,
         body_limit=declared.body_limit,
         status=declared.status,
+        existing=declared.existing,
         produces=tuple(declared.produces),
     )
 
