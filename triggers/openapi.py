@@ -132,6 +132,9 @@ def _schemas(described: Iterable[Described]) -> tuple[dict[tuple[type[BaseModel]
     shown = {_name(references[key]) for key in references if key[1] == "serialization"}
     for name in _reachable(shown, definitions):
         _without_nulls(definitions[name])
+    for member in [member for schema in definitions.values() for member in schema.get("properties", {}).values()]:
+        if "patternProperties" in member:  # keys are ids, and nothing else is a key
+            member["additionalProperties"] = False
     return {(model, mode): references[model, mode] for model, mode in wanted}, dict(sorted(definitions.items()))
 
 
