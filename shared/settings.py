@@ -376,6 +376,8 @@ class ChainSettings:
     tokens: tuple[TokenSettings, ...] = ()
     finality: str = "tag"
     """EVM: `tag` (the node's finalized block) or `depth:n`."""
+    policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    """By symbol, what of `shared/payments/policy.py` is set otherwise: tolerance, tolerance_bp, dust, tiers."""
 
     @property
     def assets(self) -> tuple[str, ...]:

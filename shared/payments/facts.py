@@ -44,6 +44,18 @@ class ChainTransfer(Frozen):
     position: int
 
 
+class Terms(Frozen):
+    """By what a payment is judged, fixed when it was requested: see `shared/payments/policy.py`.
+
+    `tolerance` may be missing of what is due; a transfer below `dust` counts for nothing; `final_depth` is as many
+    confirmations as it needs to be final, besides the chain's own rule.
+    """
+
+    tolerance: Units = 0
+    dust: Units = 0
+    final_depth: int = 0
+
+
 class PaymentFact(Fact):
     """What every fact of a payment says."""
 
@@ -67,6 +79,7 @@ class PaymentRequested(PaymentFact):
     due: Money
     quote: Quote
     confirmations: int
+    terms: Terms | None = None
     requested_at: datetime
     expires_at: datetime
 
@@ -134,7 +147,7 @@ class PaymentReversed(PaymentFact):
 
 
 class PaymentExpired(PaymentFact):
-    """Nothing (or, a day later, too little) arrived, proven by cursor and mempool."""
+    """Nothing that counts (or, a day later, too little) arrived, proven by cursor and mempool."""
 
     type: ClassVar = "payment.expired.v1"
     at: datetime

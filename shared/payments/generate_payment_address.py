@@ -72,6 +72,7 @@ async def _request(
     index = await using.store.next_index(account, chain.family)
     receive = using.account_keys.receive(order.shop_id, chain, account, index)
     payment_id, now = PaymentId.new(), using.clock.now()
+    policy, price = chain.policies[asset], order.total.units
     quote = signed_quote(
         payment_id,
         locked,
@@ -94,7 +95,8 @@ async def _request(
         derivation_index=index,
         due=Money(asset=asset, units=locked.amount.units),
         quote=quote,
-        confirmations=max(chain.confirmations, order.confirmations.get(asset, 0)),
+        confirmations=policy.confirmations(price, chain=chain.confirmations, shop=order.confirmations.get(asset, 0)),
+        terms=policy.terms(locked.amount.units, price=price),
         requested_at=now,
         expires_at=order.pay_by,
     )

@@ -38,7 +38,9 @@ def shown(stored: Stored[Payment], *, status: int = 200, location: str | None = 
 
 def view_of(payment: Payment, version: int) -> PaymentView:
     """Return what is shown of a payment at a version."""
-    received = sum(arrival.units for arrival in payment.transfers if _counts(arrival))
+    standing = [arrival for arrival in payment.transfers if payment.counts(arrival)]
+    received = sum(arrival.units for arrival in standing)
+    late = sum(arrival.units for arrival in standing if not lifecycle.in_time(payment, arrival, lifecycle.GRACE))
     return PaymentView(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
@@ -48,6 +50,9 @@ def view_of(payment: Payment, version: int) -> PaymentView:
         address=payment.address,
         due=Money(asset=payment.asset, units=payment.due),
         received=Money(asset=payment.asset, units=received),
+        missing=Money(asset=payment.asset, units=max(0, payment.due - received)),
+        over=Money(asset=payment.asset, units=max(0, received - payment.due)),
+        late=Money(asset=payment.asset, units=late),
         link=link(payment),
         quote=payment.quote,
         confirmations=payment.confirmations,
@@ -65,16 +70,12 @@ def view_of(payment: Payment, version: int) -> PaymentView:
     )
 
 
-def _counts(arrival: Arrival) -> bool:
-    return arrival.live and arrival.asset is None
-
-
 def _transfer(arrival: Arrival, payment: Payment) -> TransferView:
     return TransferView(
         txid=arrival.txid,
         position=arrival.position,
         received=Money(asset=arrival.asset or payment.asset, units=arrival.units),
-        counts=_counts(arrival),
+        counts=payment.counts(arrival),
         seen_at=arrival.seen_at,
         height=arrival.inclusion.height if arrival.inclusion else None,
         block_hash=arrival.inclusion.block_hash if arrival.inclusion else None,

@@ -42,14 +42,16 @@ def confirm(payment: Payment, *, height: int, final_height: int, now: datetime) 
     )
     settled = payment.settled
     decided: list[Fact] = []
-    if settled and not payment.final and confirmed < payment.due:
+    if settled and not payment.final and confirmed < payment.enough:
         reason = "the transfers that settled it have lost their confirmations"
         return (facts.PaymentReversed(**who(payment), reason=reason, at=now),)
-    if not settled and confirmed >= payment.due:
+    if not settled and confirmed >= payment.enough:
         received = Money(asset=payment.asset, units=confirmed)
         decided.append(facts.PaymentSettled(**who(payment), received=received, height=height, at=now))
         settled = True
-    if settled and not payment.final and _final_units(payment, final_height) >= payment.due:
+    # Large amounts are final later than the chain's own rule has it, never sooner.
+    final_height = min(final_height, height - payment.final_depth + 1)
+    if settled and not payment.final and _final_units(payment, final_height) >= payment.enough:
         decided.append(facts.PaymentFinal(**who(payment), at=now))
     return decided
 
@@ -57,9 +59,9 @@ def confirm(payment: Payment, *, height: int, final_height: int, now: datetime) 
 def expire(payment: Payment, *, proven: datetime, now: datetime) -> Sequence[Fact]:
     """Return expired for a payment that is over, given that chain and mempool were read up to `proven`.
 
-    With nothing seen in time it is over when the grace is; with something seen, a day after expiry.
+    With nothing seen in time it is over when the grace is; with something seen, a day after expiry. Dust is nothing.
     """
-    promising = any(a.live and a.asset is None and in_time(payment, a, GRACE) for a in payment.transfers)
+    promising = any(payment.counts(a) and in_time(payment, a, GRACE) for a in payment.transfers)
     last = HOLD if promising else GRACE
     if payment.settled or payment.expired or proven < payment.expires_at + last:
         return ()
@@ -103,6 +105,7 @@ def evolve_cursor(cursor: ChainCursor | None, fact: Fact) -> ChainCursor:
 
 
 def _requested(fact: facts.PaymentRequested) -> Payment:
+    terms = fact.terms or facts.Terms()
     return Payment(
         payment_id=fact.payment_id,
         order_id=fact.order_id,
@@ -116,6 +119,9 @@ def _requested(fact: facts.PaymentRequested) -> Payment:
         derivation_index=fact.derivation_index,
         due=fact.due.units,
         confirmations=fact.confirmations,
+        tolerance=terms.tolerance,
+        dust=terms.dust,
+        final_depth=terms.final_depth,
         quote=fact.quote,
         requested_at=fact.requested_at,
         expires_at=fact.expires_at,
@@ -177,13 +183,17 @@ def _excluded(known: Arrival | None, fact: facts.PaymentExcluded) -> Arrival | N
 
 def _weighed(payment: Payment) -> Payment:
     """Return the payment with its axes drawn anew from its transfers."""
-    standing = [arrival for arrival in payment.transfers if arrival.live and arrival.asset is None]
+    standing = [arrival for arrival in payment.transfers if payment.counts(arrival)]
     total = sum(arrival.units for arrival in standing)
     on_time = sum(arrival.units for arrival in standing if in_time(payment, arrival))
     heights = [arrival.inclusion.height for arrival in payment.transfers if arrival.live and arrival.inclusion]
     changes: dict[str, object] = {
-        "amount": amount_of(total, payment.due),
-        "timing": Timing.NONE if not total else Timing.ON_TIME if on_time >= min(total, payment.due) else Timing.LATE,
+        "amount": amount_of(total, payment.due, payment.tolerance),
+        "timing": Timing.NONE
+        if not total
+        else Timing.ON_TIME
+        if on_time >= min(total, payment.enough)
+        else Timing.LATE,
         "included": sum(arrival.units for arrival in _counted(payment)),
         "highest": max(heights, default=None),
     }
@@ -192,11 +202,11 @@ def _weighed(payment: Payment) -> Payment:
     return payment.model_copy(update=changes)
 
 
-def amount_of(units: int, due: int) -> Amount:
-    """Return how an amount relates to what is due, both in base units."""
+def amount_of(units: int, due: int, tolerance: int = 0) -> Amount:
+    """Return how an amount relates to what is due, all in base units: exact up to `tolerance` below, over above."""
     if not units:
         return Amount.NONE
-    return Amount.UNDER if units < due else Amount.EXACT if units == due else Amount.OVER
+    return Amount.UNDER if units < due - tolerance else Amount.EXACT if units <= due else Amount.OVER
 
 
 def in_time(payment: Payment, arrival: Arrival, grace: timedelta = timedelta(0)) -> bool:
@@ -206,11 +216,11 @@ def in_time(payment: Payment, arrival: Arrival, grace: timedelta = timedelta(0))
 
 
 def _counted(payment: Payment) -> list[Arrival]:
-    """Return the transfers that count towards settlement: live, in a block, the right asset, within the grace."""
+    """Return the transfers that count towards settlement: live, in a block, the right asset, no dust, in the grace."""
     return [
         arrival
         for arrival in payment.transfers
-        if arrival.live and arrival.inclusion and arrival.asset is None and in_time(payment, arrival, GRACE)
+        if payment.counts(arrival) and arrival.inclusion and in_time(payment, arrival, GRACE)
     ]
 
 

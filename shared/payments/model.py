@@ -12,7 +12,7 @@ from shared.payments.facts import Quote
 
 
 class Amount(StrEnum):
-    """What has arrived and not been taken back, against what is due."""
+    """What has arrived and not been taken back, against what is due; exact when no more than the tolerance lacks."""
 
     NONE = "none"
     UNDER = "under"
@@ -90,7 +90,7 @@ class Payment(Frozen):
     """The state of a payment: a pure fold of its facts, and one row of `payments`.
 
     `included` counts what stands in live inclusions and came in time to settle; `highest` is the height of the
-    highest live inclusion.
+    highest live inclusion. `tolerance`, `dust` and `final_depth` are its terms.
     """
 
     payment_id: PaymentId
@@ -105,6 +105,9 @@ class Payment(Frozen):
     derivation_index: int
     due: Units
     confirmations: int
+    tolerance: Units = 0
+    dust: Units = 0
+    final_depth: int = 0
     quote: Quote
     amount: Amount = Amount.NONE
     timing: Timing = Timing.NONE
@@ -118,6 +121,15 @@ class Payment(Frozen):
     requested_at: datetime
     expires_at: datetime
     changed_at: datetime
+
+    @property
+    def enough(self) -> int:
+        """Return the base units that settle it: what is due less the tolerance, ≥ 1."""
+        return self.due - self.tolerance
+
+    def counts(self, arrival: Arrival) -> bool:
+        """Return whether a transfer stands, in the asset that was asked for, and is no dust."""
+        return arrival.live and arrival.asset is None and arrival.units >= self.dust
 
 
 class ChainCursor(Frozen):
@@ -137,7 +149,7 @@ class TransferView(Frozen):
     txid: str
     position: int
     received: Money
-    counts: bool = Field(description="Whether it is in the asset that was asked for and still stands")
+    counts: bool = Field(description="Whether it is in the asset that was asked for, is no dust, and still stands")
     seen_at: datetime
     height: int | None = None
     block_hash: str | None = None
@@ -154,6 +166,9 @@ class PaymentView(Frozen):
     address: str
     due: Money
     received: Money = Field(description="What has arrived and stands, confirmed or not")
+    missing: Money = Field(description="What is due and has not arrived; it may be settled nevertheless, by tolerance")
+    over: Money = Field(description="What has arrived beyond what is due: the customer's to have back")
+    late: Money = Field(description="What of `received` came too late to settle the order: held for refund")
     link: str = Field(description="BIP-21 or EIP-681: what a wallet opens")
     quote: Quote = Field(description="Signed; `GET /v1/quotes/key` has the public key")
     confirmations: int = Field(description="As many does each transfer need")

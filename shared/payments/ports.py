@@ -17,6 +17,7 @@ from shared.payments.chain import BlockRef, Outpoint, ReceiveAddress, Watch
 from shared.payments.facts import FeedPrice, PaymentRequested
 from shared.payments.model import Payment, PaymentView
 from shared.payments.observation import Observation
+from shared.payments.policy import AssetPolicy
 from shared.shops.facts import PayoutAccount
 
 
@@ -57,6 +58,8 @@ class PayableChain:
     """Chains of one family derive from one account key: `bitcoin`, `evm`."""
     contracts: Mapping[Asset, str | None]
     confirmations: int
+    policies: Mapping[Asset, AssetPolicy]
+    """By what payments in each of its assets are judged; a shop may only ask for more confirmations."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from shared.adapters.postgres.payment_terms import PostgresPayableOrders, Postgr
 from shared.adapters.postgres.payments import PostgresPayments
 from shared.kernel.money import Asset
 from shared.payments.get_payment_qr import Pictures
+from shared.payments.policy import AssetPolicy, policy_of
 from shared.payments.ports import PayableChain, Payments, QuoteSigner, Requesting
-from shared.settings import ChainSettings, ChainsSettings
+from shared.settings import ChainSettings, ChainsSettings, Misconfigured
 from shared.wiring.resources import clock, database, region
 
 
@@ -57,12 +58,25 @@ def pictures() -> Pictures:
 
 
 def payable(chain: ChainSettings) -> PayableChain:
-    """Return a chain as requesting a payment sees it. Raises ValueError for a symbol that is no asset here."""
+    """Return a chain as requesting a payment sees it.
+
+    Raises ValueError for a symbol that is no asset here, and Misconfigured for a policy that makes no sense.
+    """
     contracts: dict[Asset, str | None] = {Asset(token.symbol): token.contract for token in chain.tokens}
     own = Asset.BTC if chain.kind == "bitcoin" else Asset(chain.native)
+    if stray := set(chain.policies) - set(chain.assets):
+        raise Misconfigured(f"CHAINS: {chain.name} has a policy for what can't be paid there: {', '.join(stray)}.")
     return PayableChain(
         name=chain.name,
         family=chain.kind,
         contracts={own: None, **contracts},
         confirmations=chain.confirmations,
+        policies={asset: _policy(chain, asset) for asset in (own, *contracts)},
     )
+
+
+def _policy(chain: ChainSettings, asset: Asset) -> AssetPolicy:
+    try:
+        return policy_of(asset, chain.policies.get(asset, {}))
+    except ValueError as wrong:
+        raise Misconfigured(f"CHAINS: the policy of {asset} on {chain.name} makes no sense: {wrong}") from wrong

@@ -28,7 +28,7 @@ KEY = "0014aa"
 CHAIN = "bitcoin"
 
 
-def requested(confirmations: int = 1) -> facts.PaymentRequested:
+def requested(confirmations: int = 1, terms: facts.Terms | None = None) -> facts.PaymentRequested:
     payment_id = PaymentId.new()
     quote = facts.Quote(
         payment_id=payment_id,
@@ -56,6 +56,7 @@ def requested(confirmations: int = 1) -> facts.PaymentRequested:
         due=Money(asset=Asset.BTC, units=DUE),
         quote=quote,
         confirmations=confirmations,
+        terms=terms,
         requested_at=START,
         expires_at=EXPIRES,
     )
@@ -84,11 +85,26 @@ class Model:
     units: dict[str, int] = field(default_factory=dict)
     seen: dict[str, datetime] = field(default_factory=dict)
     final_height: int = -1
+    tolerance: int = 0
+    dust: int = 0
+    final_depth: int = 0
+
+    @property
+    def enough(self) -> int:
+        return DUE - self.tolerance
+
+    def weight(self, txid: str) -> int:
+        """Return what a transfer counts for: dust for nothing."""
+        return 0 if self.units[txid] < self.dust else self.units[txid]
+
+    def promising(self) -> bool:
+        """Return whether something that counts waits in the mempool and was seen in time."""
+        return any(self.weight(txid) and self.seen[txid] <= EXPIRES + GRACE for txid in self.pool)
 
     def counted(self, deepest: int) -> int:
         """Return the units in blocks up to the height `deepest` that came in time to settle."""
         return sum(
-            self.units[txid]
+            self.weight(txid)
             for _, time, txids in self.blocks[: deepest + 1]
             for txid in txids
             if self.seen[txid] <= EXPIRES + GRACE and time <= EXPIRES + MINED_WITHIN
@@ -98,12 +114,19 @@ class Model:
 class PaymentMachine(RuleBasedStateMachine):
     """A payment of 1000 units that the chain plays with; confirm_block comes whenever it likes."""
 
-    @initialize(confirmations=st.integers(1, 4))
-    def begin(self, confirmations: int) -> None:
+    @initialize(
+        confirmations=st.integers(1, 4),
+        tolerance=st.sampled_from([0, 1, 50]),
+        dust=st.sampled_from([0, 2, 401]),
+        final_depth=st.sampled_from([0, 1, 6]),
+    )
+    def begin(self, confirmations: int, tolerance: int, dust: int, final_depth: int) -> None:
         self.numbers = count(1)
         self.now = START
-        self.model = Model(blocks=[("b0", START, [])])
-        self.history: list[Fact] = [requested(confirmations)]
+        self.model = Model([("b0", START, [])], tolerance=tolerance, dust=dust, final_depth=final_depth)
+        terms = facts.Terms(tolerance=tolerance, dust=dust, final_depth=final_depth)
+        plain = not (tolerance or dust or final_depth)
+        self.history: list[Fact] = [requested(confirmations, None if plain else terms)]
         self.payment = evolve(None, self.history[0])
         self.decided_at: int | None = None
 
@@ -136,7 +159,7 @@ class PaymentMachine(RuleBasedStateMachine):
     def time_passes(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
 
-    @rule(units=st.sampled_from([1, 400, 600, 999, 1000, 1001, 2500]))
+    @rule(units=st.sampled_from([1, 400, 600, 949, 950, 999, 1000, 1001, 2500]))
     def sighted(self, units: int) -> None:
         txid = self.fresh(units)
         self.model.pool.add(txid)
@@ -193,8 +216,12 @@ class PaymentMachine(RuleBasedStateMachine):
     def expiring(self) -> None:
         told = expire(self.payment, proven=self.now, now=self.now)
         assert not told or not self.payment.settled
-        if any(self.model.seen[txid] <= EXPIRES + GRACE for txid in self.model.pool):
+        if self.model.promising():
             assert not told or self.now >= EXPIRES + HOLD
+        mined = [txid for _, _, txids in self.model.blocks for txid in txids]
+        if not any(self.model.weight(txid) for txid in (*mined, *self.model.pool)):  # dust holds nothing
+            over = self.now >= EXPIRES + GRACE and not self.payment.settled and not self.payment.expired
+            assert bool(told) == over
         self.history += told
         self.payment = after(self.payment, told)
 
@@ -203,20 +230,21 @@ class PaymentMachine(RuleBasedStateMachine):
         if self.decided_at is None or self.payment.final:
             return
         confirmed = self.model.counted(self.decided_at - self.payment.confirmations + 1)
-        assert self.payment.settled == (confirmed >= DUE)
+        assert self.payment.settled == (confirmed >= self.model.enough)
 
     @invariant()
     def final_only_with_enough_that_is_final_and_for_ever(self) -> None:
         if self.payment.final:
             assert self.payment.settled
             assert self.payment.finality is Finality.FINAL
-            assert self.model.counted(self.model.final_height) >= DUE
+            deep_enough = min(self.model.final_height, len(self.model.blocks) - self.model.final_depth)
+            assert self.model.counted(deep_enough) >= self.model.enough
 
     @invariant()
     def amounts_are_what_stands_on_the_chain_and_in_the_mempool(self) -> None:
         mined = [txid for _, _, txids in self.model.blocks for txid in txids]
-        total = sum(self.model.units[txid] for txid in {*mined, *self.model.pool})
-        relation = (total > DUE) - (total < DUE)
+        total = sum(self.model.weight(txid) for txid in {*mined, *self.model.pool})
+        relation = (total > DUE) - (total < self.model.enough)
         expected = Amount.NONE if not total else [Amount.EXACT, Amount.OVER, Amount.UNDER][relation]
         assert self.payment.amount is expected
         heights = [height for height, (_, _, txids) in enumerate(self.model.blocks) if txids]
@@ -319,3 +347,66 @@ def test_another_coin_is_noted_and_counts_for_nothing() -> None:
     payment = after(payment, observe(payment, Observation(CHAIN, START, blocks=(block(1, wrong),))))
     assert (payment.amount, payment.highest, payment.transfers[0].asset) == (Amount.NONE, 1, Asset.ETH)
     assert confirm(payment, height=9, final_height=9, now=START) == []
+
+
+def test_dust_counts_for_nothing_and_is_recorded() -> None:
+    payment = evolve(None, requested(terms=facts.Terms(dust=100)))
+    dust = [transfer(f"d{number}", 99) for number in range(11)]  # 1,089: more than enough, were it no dust
+    payment = after(payment, observe(payment, Observation(CHAIN, START, blocks=(block(1, *dust),))))
+    assert (payment.amount, payment.finality, payment.included) == (Amount.NONE, Finality.NONE, 0)
+    assert len(payment.transfers) == 11
+    assert not confirm(payment, height=9, final_height=9, now=START)
+    proven = EXPIRES + GRACE
+    assert expire(payment, proven=proven, now=proven)
+    at_the_floor = transfer("e", 100)
+    payment = after(payment, observe(payment, Observation(CHAIN, START, blocks=(block(2, at_the_floor),))))
+    assert (payment.amount, payment.included) == (Amount.UNDER, 100)
+    assert not expire(payment, proven=proven, now=proven)
+
+
+@pytest.mark.parametrize(
+    ("units", "amount", "settles"),
+    [
+        (989, Amount.UNDER, False),
+        (990, Amount.EXACT, True),
+        (999, Amount.EXACT, True),
+        (1000, Amount.EXACT, True),
+        (1001, Amount.OVER, True),
+    ],
+)
+def test_what_lacks_no_more_than_the_tolerance_settles(units: int, amount: Amount, settles: bool) -> None:
+    payment = evolve(None, requested(terms=facts.Terms(tolerance=10)))
+    mined = block(1, transfer("a", units))
+    payment = after(payment, observe(payment, Observation(CHAIN, START, blocks=(mined,))))
+    told = confirm(payment, height=1, final_height=0, now=START)
+    assert (payment.amount, bool(told)) == (amount, settles)
+    assert [fact.received.units for fact in told if isinstance(fact, facts.PaymentSettled)] == [units] * settles
+
+
+def test_a_payment_settled_by_tolerance_is_reversed_when_it_falls_below() -> None:
+    payment = evolve(None, requested(terms=facts.Terms(tolerance=10)))
+    mined = block(1, transfer("a", 600), transfer("b", 390))
+    payment = after(payment, observe(payment, Observation(CHAIN, START, blocks=(mined,))))
+    payment = after(payment, confirm(payment, height=1, final_height=0, now=START))
+    assert payment.settled
+    branch = (block(1, transfer("a", 600), name="c1"), block(2, name="c2"))
+    lost = Observation(CHAIN, START, fork=BlockRef(CHAIN, 0, "b0"), blocks=branch)
+    payment = after(payment, observe(payment, lost))
+    told = confirm(payment, height=2, final_height=0, now=START)
+    assert [type(fact) for fact in told] == [facts.PaymentReversed]
+
+
+@pytest.mark.parametrize(
+    ("depth", "height", "final"), [(0, 7, True), (3, 7, False), (3, 8, True), (12, 16, False), (12, 17, True)]
+)
+def test_a_large_amount_is_final_later_than_the_chain_has_it(depth: int, height: int, final: bool) -> None:
+    payment = evolve(None, requested(terms=facts.Terms(final_depth=depth)))
+    payment = after(payment, observe(payment, Observation(CHAIN, START, blocks=(block(6, transfer("a", DUE)),))))
+    assert after(payment, confirm(payment, height=height, final_height=6, now=START)).final is final
+
+
+def test_a_request_without_terms_folds_as_before() -> None:
+    old = requested().canonical
+    assert b"terms" not in old
+    payment = evolve(None, facts.PaymentRequested.model_validate_json(old))
+    assert (payment.tolerance, payment.dust, payment.final_depth, payment.enough) == (0, 0, 0, DUE)

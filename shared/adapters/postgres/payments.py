@@ -58,9 +58,9 @@ _UNCONFIRMED: Final = rows_sql(
     TABLE,
     """where chain = :chain and payment_id > :after and not final
    and (settled or highest is not null)
-   and case when settled then included < due or highest > :height::bigint - confirmations + 1
-                              or highest <= :final_height::bigint
-            else included >= due end
+   and case when settled then included < due - tolerance or highest > :height::bigint - confirmations + 1
+                              or highest <= least(:final_height::bigint, :height::bigint - final_depth + 1)
+            else included >= due - tolerance end
  order by payment_id limit :limit::int for update""",
 )
 """What a block can change: enough has arrived but is not settled; or it is settled and lost something, or is final."""
