@@ -1,12 +1,14 @@
 """The region's Redis, as the operations that need it use it."""
 
 from functools import cache
-
-import redis.asyncio
+from typing import TYPE_CHECKING
 
 from shared.adapters.redis.cache import RedisCache
 from shared.adapters.redis.client import connect
 from shared.settings import RedisSettings
+
+if TYPE_CHECKING:
+    import redis.asyncio
 
 
 @cache
@@ -16,7 +18,7 @@ def redis_settings() -> RedisSettings:
 
 
 @cache
-def redis_client() -> redis.asyncio.Redis:
+def redis_client() -> "redis.asyncio.Redis":
     """Return the process's client; it connects with its first command."""
     return connect(redis_settings())
 
