@@ -1,17 +1,31 @@
 # The front door. Every target first brings what it needs into .venv and .local (nothing to do the second time).
 #   make run [PROFILE=light] [PORT=8080] [FRESH=1] [ISOLATED=1]   the whole platform on this machine, until Ctrl-C
-#   make test [K=expression]     all tests, on the real engines      make check       ruff, mypy, imports, registry
-#   make demo                    four paid orders, as a story        make bench       the table of figures
-#   make logs FN=create_order    the log of one function or program  make trace ORDER=ord_…   an order's facts
-#   make test-one OP=create_order  the tests of one operation        make reload      functions anew, engines stay
+#   make demo                    four paid orders, as a story, on the platform that runs or on one of its own
+#   make test [K=expression]     all tests, on the real engines
+#   make test-one OP=create_order  the tests that name one operation
+#   make check                   ruff, mypy, import layers, registry
+#   make bench                   every figure beside its floor, into results/bench.json
+# With the platform running:
+#   make logs FN=create_order    the log of one function or program, as it grows
+#   make trace ORDER=ord_…       an order's facts in order, with what they caused
+#   make reload                  functions, relay, dispatcher and ticker anew; engines and data stay
+#   make replay                  rebuild every row from its events and compare
+#   make verify STREAM=ord_…     prove that a stream's chain of hashes holds
+#   make redrive [OP=… [KEY=…]]  say what functions refused for good, or deliver it again
+#   make sql [Q='select …']      a prompt at the database, or the answer to one query
+#   make login, make pay         sign in and pay by hand: see README.md
+# For the project itself:
+#   make docs                    what is derived from the registry: docs/openapi.json, the table in README.md, …
+#   make lock                    pin, with hashes, what requirements/*.in ask for
+#   make setup AGAIN=1           try again to get what a stand-in has replaced
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench drill demo logs trace test-one reload lock login pay replay verify
+.PHONY: help setup run test check bench demo logs trace test-one reload lock docs login pay replay verify redrive sql
 
 help:
-	@sed -n 's/^#   //p' Makefile
+	@sed -n 's/^# \( *make\|With\|For\)/\1/p' Makefile
 
 setup:
 	@$(PYTHON) -m emulators.setup $(if $(AGAIN),--again)
@@ -33,9 +47,6 @@ bench: setup
 	@mkdir -p results
 	$(BIN)/python -m tests.bench
 
-drill: setup
-	$(BIN)/python -m emulators.drill
-
 demo: setup
 	@$(BIN)/python -m emulators.demo
 
@@ -46,10 +57,33 @@ trace: setup
 	@$(BIN)/python -m emulators.look trace $(ORDER)
 
 test-one: setup
-	$(BIN)/pytest $$(grep -rlw --include='test_*.py' '$(OP)' tests)
+	@named=$$(grep -rlw --include='test_*.py' -e '$(or $(OP),OP=<operation>)' tests) || \
+		{ echo "no test names $(or $(OP),an operation: make test-one OP=create_order)" >&2; exit 1; }; \
+	echo "$$named"; $(BIN)/pytest $$named
 
 reload: setup
 	@$(BIN)/python -m emulators.look reload
+
+replay: setup
+	@$(BIN)/python -m emulators.look replay
+
+verify: setup
+	@$(BIN)/python -m emulators.look verify $(STREAM)
+
+redrive: setup
+	@$(BIN)/python -m emulators.look redrive $(OP) $(KEY)
+
+sql: setup
+	@$(BIN)/python -m emulators.look sql $(if $(Q),"$(Q)")
+
+login: setup
+	@$(BIN)/python -m emulators.by_hand login
+
+pay: setup
+	@$(BIN)/python -m emulators.by_hand pay
+
+docs: setup
+	$(BIN)/python -m triggers docs
 
 lock: setup
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
@@ -57,15 +91,3 @@ lock: setup
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--python-version 3.11 --universal -c requirements.txt requirements/dev.in -o requirements/dev.txt
 	cd emulators && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
-
-login: setup
-	@$(BIN)/python -m emulators.by_hand login
-
-pay: setup
-	@$(BIN)/python -m emulators.by_hand pay $(PAYMENT)
-
-replay: setup
-	@set -a; eval "$$($(BIN)/python -m emulators.look env)"; $(BIN)/python -m shared.adapters.postgres.replay
-
-verify: setup
-	@set -a; eval "$$($(BIN)/python -m emulators.look env)"; $(BIN)/python -m shared.adapters.postgres.verify $(STREAM)

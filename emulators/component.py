@@ -43,6 +43,7 @@ from typing import Protocol
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = ROOT / ".local"
 HOST = "127.0.0.1"
+PROFILES = ("full", "light")
 
 _KEEPER = Path(__file__).with_name("keeper.py")
 # Below the range that the kernel hands to outgoing connections, so that none of those takes the port
@@ -50,6 +51,10 @@ _KEEPER = Path(__file__).with_name("keeper.py")
 _PORTS = range(20000, 32000)
 _given_ports: set[int] = set()
 _given_lock = threading.Lock()
+
+
+interrupted = threading.Event()
+"""Set when the person who starts the platform wants it to end: whoever waits for an engine gives up at once."""
 
 
 class ComponentFailed(Exception):
@@ -65,6 +70,25 @@ class Component(Protocol):
 
     def start(self, workdir: Path) -> Running:
         """Start the engine and return when it answers. Raises ComponentFailed."""
+
+
+def profile_folder() -> Path:
+    """Return the folder of the profile that PROFILE names, `full` where it is not set.
+
+    CORTADO_WORKDIR names another folder, such as that of a platform which tests have started. Raises ComponentFailed
+    for an unknown profile: it would run on engines that nobody asked for.
+    """
+    if elsewhere := os.environ.get("CORTADO_WORKDIR"):
+        return Path(elsewhere)
+    profile = os.environ.get("PROFILE") or PROFILES[0]
+    if profile not in PROFILES:
+        raise ComponentFailed(f"PROFILE={profile} is unknown; it is one of {', '.join(PROFILES)}")
+    return LOCAL / profile
+
+
+def light() -> bool:
+    """Tell whether embedded stand-ins are wanted for Kafka and Google's emulators, whatever is on the machine."""
+    return os.environ.get("PROFILE") == "light"
 
 
 def free_port() -> int:
@@ -121,6 +145,8 @@ def wait_until(condition: Callable[[], bool], *, deadline_s: float, what: str) -
     end = time.monotonic() + deadline_s
     pause_s = 0.01
     while not condition():
+        if interrupted.is_set():
+            raise ComponentFailed(f"{what}: interrupted")
         if time.monotonic() >= end:
             raise ComponentFailed(f"{what}: not within {deadline_s:g} s")
         time.sleep(pause_s)
@@ -162,7 +188,10 @@ class Process:
         while not self.ready():
             code = self.exit_code()
             if code is not None:
-                raise ComponentFailed(self._obituary(f"ended with code {code} while starting"))
+                raise ComponentFailed(self._obituary(f"{ending(code)} while starting"))
+            if interrupted.is_set():
+                self.stop()
+                raise ComponentFailed(f"{self.name}: interrupted while starting")
             if time.monotonic() >= end:
                 self.stop(grace_s=0)
                 raise ComponentFailed(self._obituary(f"was not ready within {self.deadline_s:g} s"))
@@ -275,6 +304,13 @@ def data_folder(workdir: Path, name: str) -> Path:
     folder = workdir / "data" / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def ending(code: int) -> str:
+    """Return in words how a process ended whose exit code this is; 128 + n stands for signal n."""
+    if code > 128:
+        return f"was ended by {signal.Signals(code - 128).name}"
+    return f"ended with code {code}"
 
 
 def last_line(log: Path) -> str:

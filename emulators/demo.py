@@ -17,10 +17,11 @@ from typing import Any, Final
 import httpx
 import segno
 
-from emulators.component import LOCAL, ComponentFailed
+from emulators.component import ComponentFailed, profile_folder
 from emulators.demo_data import OWNER_KEY
 from emulators.people import Barista, Customer, Mailbox, StepFailed, sign_in, until
 from emulators.wallets import BitcoinWallet, EvmWallet
+from shared.kernel.money import Fiat, Money
 
 ASSETS: Final = ("BTC", "ETH", "USDC", "USDT")
 ALEXANDERPLATZ: Final = (52.5219, 13.4132)
@@ -52,12 +53,11 @@ class Story:
         order = customer.order(shop["shop_id"], lines, note="no sugar, please")
         say(f"customer  ordered for {_fiat(order['total'])}, to be paid by {order['pay_by']}: {order['order_id']}")
         payment = customer.request_payment(order["order_id"], asset)
-        due = payment["due"]
-        say(f"customer  is to pay {due['units']} base units of {due['asset']} to {payment['address']}")
+        say(f"customer  is to pay {_coins(payment['due'])} to {payment['address']}")
         self._show(payment["link"])
         txid = self._pay(asset, payment)
         say(f"customer  paid on chain: {txid}")
-        self._await_payment(customer, payment, asset)
+        self._await_payment(customer, payment)
         customer.wait_for(order["order_id"], "confirmed")
         say("platform  confirmed the order")
         self._await_mail(mail, 1)
@@ -86,8 +86,9 @@ class Story:
         self._say(f"customer  found {len(shops)} open shops; the nearest is {shop['name']}, {shop['address']}")
         menu = customer.menu(shop["shop_id"])
         item = next(each for each in menu["items"] if each["available"] and each["modifier_groups"])
-        prices = ", ".join(f"{price['units']} {price['asset']}" for price in item.get("prices", ()))
-        self._say(f"customer  reads the menu and takes two {item['name']} at {item['price']} cents ({prices})")
+        price = _fiat({"currency": shop["currency"], "units": item["price"]})
+        prices = " = ".join([price, *map(_coins, item["prices"])])
+        self._say(f"customer  reads the menu and takes two {item['name']} at {prices}")
         return shop, [{"item_id": item["item_id"], "quantity": 2}]
 
     def _pay(self, asset: str, payment: JSON) -> str:
@@ -103,7 +104,7 @@ class Story:
             self._mine = evm.mine
         return txid
 
-    def _await_payment(self, customer: Customer, payment: JSON, asset: str) -> None:
+    def _await_payment(self, customer: Customer, payment: JSON) -> None:
         payment_id, said = payment["payment_id"], ""
 
         def settled() -> JSON | None:
@@ -111,7 +112,7 @@ class Story:
             now = customer.payment(payment_id)
             if now["finality"] != said:
                 said = now["finality"]
-                self._say(f"watcher   the payment is {said}: {now['received']['units']} {asset} received")
+                self._say(f"watcher   {_sight(said, _coins(now['received']))}")
                 if said == "seen" and payment["confirmations"] > 1:
                     self._mine(payment["confirmations"] - 1)
             return now if now["settled"] else None
@@ -144,8 +145,16 @@ class Story:
 
 
 def _fiat(amount: JSON) -> str:
-    units = int(amount["units"])
-    return f"{units // 100}.{units % 100:02d} {amount['currency']}"
+    return str(Fiat.model_validate(amount))
+
+
+def _coins(amount: JSON) -> str:
+    return str(Money.model_validate(amount))
+
+
+def _sight(finality: str, received: str) -> str:
+    """Say what a watcher sees."""
+    return "sees nothing yet" if finality == "none" else f"says it is {finality}: {received} received"
 
 
 def play_all(env: Mapping[str, str], say: Callable[[str], None], *, draw: bool = True) -> list[str]:
@@ -163,9 +172,9 @@ def main() -> int:
     """Play against the running platform, or start one, play, and stop it again."""
     from emulators.platform import running_env
 
-    workdir = LOCAL / (os.environ.get("PROFILE") or "full")
-    env = running_env(workdir)
     try:
+        workdir = profile_folder()
+        env = running_env(workdir)
         if env is not None:
             return _told(env)
         from emulators.up import temporary
@@ -175,6 +184,9 @@ def main() -> int:
     except ComponentFailed as failure:
         print(f"demo: {failure}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("demo: interrupted", file=sys.stderr)
+        return 130
 
 
 def _told(env: Mapping[str, str]) -> int:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from emulators.component import HOST, ComponentFailed, Running, free_port
 from emulators.keys import keys, write_private
-from emulators.programs import Program, Supervisor, isolated_programs, process_of, programs
+from emulators.programs import STARTED_AT_ONCE, Program, Supervisor, isolated_programs, process_of, programs
 from emulators.stack import Stack
 
 ENV_FILE = "env.json"
 REGION = "local"
-_STARTED_AT_ONCE = 4  # functions; each is a second of computing to import
+RELOADED_FILE = "reloaded"
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Platform:
         env = self.env
         self._laid_out = self._programs()
         started = [(one, process_of(one, self.workdir, env)) for one in self._laid_out]
-        with ThreadPoolExecutor(_STARTED_AT_ONCE) as pool:  # functions connect at their first call: steps may go on
+        with ThreadPoolExecutor(STARTED_AT_ONCE) as pool:  # functions connect at their first call: steps may go on
             functions = [pool.submit(self.supervisor.keep, process) for one, process in started if one.port]
             for step in prepared:
                 self._prepare(step, env)
@@ -112,8 +112,13 @@ class Platform:
         write_private(self.workdir / ENV_FILE, json.dumps({**env, "CORTADO_RUN_PID": str(os.getpid())}, indent=1))
 
     def reload(self) -> None:
-        """Start every program anew; engines and data stay."""
-        self.supervisor.renew(program.name for program in self._laid_out)
+        """Start every program anew; engines and data stay. What became of it is left for `make reload` to read."""
+        failures = self.supervisor.renew(program.name for program in self._laid_out)
+        for line in failures or ["reloaded"]:
+            self.say(line)
+        draft = self.workdir / f"{RELOADED_FILE}.new"
+        draft.write_text("".join(f"{line}\n" for line in failures))
+        draft.replace(self.workdir / RELOADED_FILE)
 
     def _programs(self) -> list[Program]:
         laid_out = isolated_programs if self.isolated else programs
@@ -147,6 +152,6 @@ def running_env(workdir: Path) -> dict[str, str] | None:
     env: dict[str, str] = json.loads(kept.read_text())
     try:
         os.kill(int(env["CORTADO_RUN_PID"]), 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # gone, and its number is nobody's or another user's
         return None
     return env

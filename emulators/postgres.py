@@ -16,6 +16,7 @@ import subprocess
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
 from emulators.component import HOST, ComponentFailed, Process, Running, data_folder, port_for
@@ -221,6 +222,13 @@ def create_database(server_url: str, name: str, template: str | None = None) -> 
 def drop_database(server_url: str, name: str) -> None:
     """Drop a database, ending whatever is still connected to it."""
     _administer(server_url, f"drop database if exists {_identifier(name)} with (force)")
+
+
+def psql(server_url: str, *query: str) -> NoReturn:
+    """Become a session at the database's prompt, or print what one query gives."""
+    program = str(_reachable_programs() / "psql")
+    asked = [argument for one in query for argument in ("-c", one)]
+    os.execv(program, [program, "--no-psqlrc", server_url, *asked])
 
 
 def _administer(server_url: str, statement: str) -> None:

@@ -11,8 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emulators.component import HOST, ROOT, Process, free_port, http_answers, last_line, shown
+from emulators.component import (
+    HOST,
+    ROOT,
+    ComponentFailed,
+    Process,
+    ending,
+    free_port,
+    http_answers,
+    last_line,
+    shown,
+)
 from emulators.keys import SIGNING
+
+STARTED_AT_ONCE = 4  # programs; each is a second of computing to import
 
 _LOOK_EVERY_S = 0.2
 _STABLE_S = 10.0  # who ran this long did not fail to start
@@ -76,6 +88,7 @@ class _Kept:
     own: bool  # started here, so stopped here
     started_at: float = 0.0
     failures: int = 0
+    renewing: bool = False  # is being restarted on purpose, so its end is no news
 
 
 @dataclass
@@ -107,10 +120,24 @@ class Supervisor:
         """Return the present process ids by name; they change when a process is started anew."""
         return {name: kept.process.pid for name, kept in list(self._kept.items())}
 
-    def renew(self, names: Iterable[str]) -> None:
-        """Stop these processes; the watch starts them anew, with the code that lies on the disk now."""
-        for name in names:
-            self._kept[name].process.stop()
+    def renew(self, names: Iterable[str]) -> list[str]:
+        """Start these processes anew, with the code that lies on the disk now, and wait until they are ready.
+
+        Return what is wrong with those that did not come up, one line each; they are tried again like any that ended.
+        """
+        with ThreadPoolExecutor(STARTED_AT_ONCE) as pool:
+            return [failure for failure in pool.map(self._renewed, list(names)) if failure]
+
+    def _renewed(self, name: str) -> str:
+        kept = self._kept[name]
+        kept.renewing = True
+        try:
+            kept.process.restart()
+        except ComponentFailed as failure:
+            return str(failure)
+        finally:
+            kept.started_at, kept.failures, kept.renewing = time.monotonic(), 0, False
+        return ""
 
     def stop(self, grace_s: float | None = None) -> None:
         """Start nothing anew from now on, and stop what was started here, all at once."""
@@ -126,14 +153,15 @@ class Supervisor:
         while not self._stopping.wait(_LOOK_EVERY_S):
             for name, kept in list(self._kept.items()):
                 code = kept.process.exit_code()
-                if code is not None and not self._stopping.is_set():
+                if code is not None and not kept.renewing and not self._stopping.is_set():
                     self._again(name, kept, code)
 
     def _again(self, name: str, kept: _Kept, code: int) -> None:
         kept.failures = 0 if time.monotonic() - kept.started_at > _STABLE_S else kept.failures + 1
         pause_s = min(0.1 * 2**kept.failures, _LONGEST_PAUSE_S) if kept.failures else 0.0
-        why = last_line(kept.process.log)
-        self.say(f"{name} ended with code {code}, starting it again ({shown(kept.process.log)}: {why})")
+        log = shown(kept.process.log)
+        why = f"see {log}" if code > 128 else f"{log}: {last_line(kept.process.log)}"  # who is killed has no last words
+        self.say(f"{name} {ending(code)}, starting it again ({why})")
         if not self._stopping.wait(pause_s) and kept.process.spawn_if_ended():
             kept.started_at = time.monotonic()
 

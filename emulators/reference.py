@@ -1,6 +1,7 @@
-"""The API's description and a page to read it, beside the functions on one machine: /openapi.json and /docs.
+"""The API's description and a page to read it, beside the functions on one machine: /openapi.json and /docs (or /).
 
-The description is what `python -m triggers openapi` prints, made when it is first asked for.
+The page of each problem lies where its `type` points: /problems/<slug>. The description is what
+`python -m triggers openapi` prints, made when it is first asked for.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from shared.edge.serve import FunctionApp, problem_answer
 from shared.kernel.errors import Transient
 
 _PAGE = Path(__file__).with_name("reference.html")
+_PROBLEMS = ROOT / "docs" / "problems"
 
 
 class _Page(FunctionApp):
@@ -39,10 +41,11 @@ class _Page(FunctionApp):
 
 def pages() -> dict[str, FunctionApp]:
     """Return the pages by path."""
-    return {
-        "/docs": _Page("text/html; charset=utf-8", _PAGE.read_bytes),
-        "/openapi.json": _Page("application/json", _description),
+    reference = _Page("text/html; charset=utf-8", _PAGE.read_bytes)
+    problems = {
+        f"/problems/{page.stem}": _Page("text/plain; charset=utf-8", page.read_bytes) for page in _PROBLEMS.glob("*.md")
     }
+    return {"/": reference, "/docs": reference, "/openapi.json": _Page("application/json", _description), **problems}
 
 
 @cache

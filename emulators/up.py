@@ -12,15 +12,14 @@ import os
 import shutil
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from emulators import postgres
-from emulators.component import LOCAL, ComponentFailed, free_port, port_taken, shown
-from emulators.platform import Platform, steps
+from emulators.component import ComponentFailed, free_port, interrupted, light, port_taken, profile_folder, shown
+from emulators.platform import Platform, running_env, steps
 from emulators.stack import Stack, engines
 
 USUAL_PORT = 8080
@@ -33,32 +32,35 @@ def main(arguments: list[str]) -> int:
     options.add_argument("--isolated", action="store_true", help="a process for every function")
     options.add_argument("--no-seed", action="store_true", help="leave the database empty")
     given = options.parse_args(arguments)
-    profile = os.environ.get("PROFILE") or "full"
     try:
-        with only_one(LOCAL / profile):
-            return _run(LOCAL / profile, given, light=profile == "light")
+        workdir = profile_folder()
+        with only_one(workdir):
+            return _run(workdir, given)
     except ComponentFailed as failure:
         print(f"run: {failure}", file=sys.stderr, flush=True)
         return 1
 
 
-def _run(workdir: Path, given: argparse.Namespace, *, light: bool) -> int:
+def _run(workdir: Path, given: argparse.Namespace) -> int:
     started = time.monotonic()
-    stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: interrupted.set())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # `make reload`, before there is anything to reload
+    platform = Platform(
+        Stack(engines(light=light()), workdir), _say(started), http_port=_http_port(), isolated=given.isolated
+    )
     if given.fresh:
         _wipe(workdir)
-    platform = Platform(
-        Stack(engines(light=light), workdir), _say(started), http_port=_http_port(), isolated=given.isolated
-    )
     try:
         platform.start(steps(seeded=not given.no_seed))
         _welcome(platform, time.monotonic() - started)
         signal.signal(signal.SIGHUP, lambda *_: platform.reload())  # what `make reload` sends
-        stop.wait()
-        print("run: stopping …", flush=True)
+        interrupted.wait()
+    except ComponentFailed:
+        if not interrupted.is_set():
+            raise
     finally:
+        print("run: stopping …", flush=True)
         platform.stop()
     return 0
 
@@ -67,9 +69,7 @@ def _run(workdir: Path, given: argparse.Namespace, *, light: bool) -> int:
 def temporary(workdir: Path) -> Iterator[dict[str, str]]:
     """Run the platform of a profile for the length of a block; gives its variables. Raises ComponentFailed."""
     with only_one(workdir):
-        platform = Platform(
-            Stack(engines(light=workdir.name == "light"), workdir), _say(time.monotonic()), http_port=free_port()
-        )
+        platform = Platform(Stack(engines(light=light()), workdir), _say(time.monotonic()), http_port=free_port())
         try:
             platform.start(steps())
             yield platform.env
@@ -84,7 +84,10 @@ def _say(started: float) -> Callable[[str], None]:
 def _http_port() -> int:
     """Return PORT, or the usual one, or another where that is taken. Raises ComponentFailed for a taken PORT."""
     if "PORT" in os.environ:
-        wanted = int(os.environ["PORT"])
+        given = os.environ["PORT"]
+        if not (given.isascii() and given.isdecimal() and 0 < int(given) < 65536):
+            raise ComponentFailed(f"PORT={given} is no port: a number from 1 to 65535 is")
+        wanted = int(given)
         if port_taken(wanted):
             raise ComponentFailed(f"port {wanted} is taken: stop what listens there, or choose another with PORT=…")
         return wanted
@@ -105,8 +108,10 @@ def only_one(workdir: Path) -> Iterator[None]:
         except BlockingIOError as taken:
             lock.seek(0)
             owner = lock.read().strip() or "unknown"
+            env = running_env(workdir)
+            does = f"runs already at {env['PUBLIC_URL']}" if env else "is starting or stopping"
             advice = f"stop it with Ctrl-C where it runs, or with `kill {owner}`"
-            raise ComponentFailed(f"the platform runs already, as process {owner}: {advice}") from taken
+            raise ComponentFailed(f"the platform {does}, as process {owner}: {advice}") from taken
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
