@@ -83,9 +83,9 @@ def redeem(
             return ()
         raise AlreadyRedeemed("It was handed over before. Don't hand it over again.", redeemed_at=claim.redeemed_at)
     if order.halted:
-        raise NotReady("The chain took the payment back. Wait until it settles again.", status=order.status)
+        raise NotReady("The chain took the payment back. Wait until it settles again.", order_status=order.status)
     if order.status != "ready":
-        raise NotReady(f"The order is {order.status}, not ready.", status=order.status)
+        raise NotReady(f"The order is {order.status}, not ready.", order_status=order.status)
     return (
         ClaimRedeemed(
             claim_id=claim.claim_id,

@@ -198,7 +198,7 @@ def cancel(order: Order | None, *, reason: str, by: By, now: datetime) -> Sequen
     if Role.CUSTOMER in by.roles and by.actor == order.customer_id and order.status is OrderStatus.CONFIRMED:
         raise WrongState("It is paid; ask the shop to cancel it, so that it can refund you.")
     if OrderStatus.CANCELLED not in _NEXT[order.status]:
-        raise WrongState(f"An order that is {order.status} can't be cancelled.", status=order.status)
+        raise WrongState(f"An order that is {order.status} can't be cancelled.", order_status=order.status)
     return (facts.OrderCancelled(**_who(order, now), cancelled_by=by.actor, reason=reason),)
 
 
@@ -233,7 +233,7 @@ def _staffed(order: Order | None, by: By) -> Order:
 
 def _step(order: Order, to: OrderStatus) -> None:
     if to not in _NEXT[order.status]:
-        raise WrongState(f"An order that is {order.status} can't become {to}.", status=order.status)
+        raise WrongState(f"An order that is {order.status} can't become {to}.", order_status=order.status)
     if order.halted:
         raise Halted("The chain reversed the payment. Wait until it settles again.")
 
