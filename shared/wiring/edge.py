@@ -25,7 +25,13 @@ from shared.kernel.decision import Claim, StoredReply
 from shared.kernel.facts import Fact
 from shared.kernel.ids import KeyId
 from shared.kernel.reply import Reply
-from shared.settings import CustomerTokenSettings, EdgeSettings, PostgresSettings, RedisSettings, ServiceIdentitySettings
+from shared.settings import (
+    CustomerTokenSettings,
+    EdgeSettings,
+    PostgresSettings,
+    RedisSettings,
+    ServiceIdentitySettings,
+)
 from triggers.registry import load
 
 if TYPE_CHECKING:
