@@ -11,7 +11,6 @@ Runs on the machine's own python3, before anything is installed: standard librar
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -27,7 +26,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from emulators import bitcoin
-from emulators.component import LOCAL, ROOT, ComponentFailed
+from emulators.component import LOCAL, ROOT, ComponentFailed, light, profile_folder
 from emulators.google_sdk import emulator_jar
 from emulators.system_packages import install_missing
 
@@ -52,29 +51,35 @@ class Part:
 
 def main(arguments: list[str]) -> int:
     """Install what is missing. `--again` also retries what a stand-in replaced. Return 1 when something must be had."""
-    light = os.environ.get("PROFILE") == "light"
     again = "--again" in arguments
     if sys.version_info < OLDEST_PYTHON:
         return _refuse(f"Python 3.11 or later is needed; {sys.executable} is {sys.version.split()[0]}")
+    try:
+        profile_folder()
+    except ComponentFailed as unknown:
+        return _refuse(str(unknown))
     stamps = _stamps()
 
     def todo() -> list[Part]:
-        return [part for part in _parts(light) if _wanted(part, stamps.get(part.name, ""), again)]
+        return [part for part in _parts() if _wanted(part, stamps.get(part.name, ""), again)]
 
     if not todo():
         return 0
     LOCAL.mkdir(exist_ok=True)
     _LOGS.mkdir(exist_ok=True)
     try:
-        install_missing(light=light)
+        install_missing(light=light())
         _side_by_side(todo(), stamps)
     except ComponentFailed as failure:
         return _refuse(str(failure))
-    _say_stand_ins(light)
+    except KeyboardInterrupt:
+        _refuse("interrupted; the next start goes on where this one ended")
+        return 130
+    _say_stand_ins()
     return 0
 
 
-def _parts(light: bool) -> list[Part]:
+def _parts() -> list[Part]:
     folder = ROOT / "emulators"
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     parts = [
@@ -82,7 +87,7 @@ def _parts(light: bool) -> list[Part]:
         Part("npm", _digest(folder / "package-lock.json"), "anvil and stand-ins from npm", _install_npm),
         Part("bitcoin", "1", "a Bitcoin node", lambda: _ignore(bitcoin.install())),
     ]
-    if not light:
+    if not light():
         # A Java that comes later replaces the stand-in at the next start.
         jars = _digest(folder / "kafka" / "pom.xml", "".join(_missing_for_kafka()))
         parts.append(Part("kafka", jars, "Apache Kafka", _install_kafka, stand_in="the embedded broker Tansu"))
@@ -193,12 +198,12 @@ def _run(name: str, command: list[str], cwd: Path = ROOT) -> None:
         raise ComponentFailed(f"{name}: `{shown} …` failed, see {log.relative_to(ROOT)}") from failure
 
 
-def _say_stand_ins(light: bool) -> None:
+def _say_stand_ins() -> None:
     """Say which of Google's emulators a stand-in replaces; they come with the Cloud SDK, not from set-up."""
     components = ("pubsub-emulator", "cloud-firestore-emulator")
-    missing = [name for name in components if light or emulator_jar(name) is None]
+    missing = [name for name in components if light() or emulator_jar(name) is None]
     if missing:
-        why = "PROFILE=light" if light else "no Cloud SDK with it, or no Java"
+        why = "PROFILE=light" if light() else "no Cloud SDK with it, or no Java"
         _say(f"{' and '.join(missing)}: {why}; the embedded one takes its place")
 
 
@@ -217,8 +222,9 @@ _speaking = threading.Lock()
 
 
 def _say(line: str) -> None:
+    """Tell how it goes, on standard error: standard output belongs to what is set up for, such as `make login`."""
     with _speaking:
-        print(f"setup: {line}", flush=True)
+        print(f"setup: {line}", file=sys.stderr, flush=True)
 
 
 def _refuse(why: str) -> int:

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 
 from emulators.component import ComponentFailed
 
@@ -35,12 +36,20 @@ def install_missing(*, light: bool) -> None:
 
 
 def _apt_install(needed: list[str], welcome: list[str]) -> None:
-    print(f"setup: installing system packages: {' '.join(needed + welcome)}", flush=True)
+    _say(f"installing system packages: {' '.join(needed + welcome)}")
     _apt("update")
     if needed and not _apt("install", *needed):
         raise ComponentFailed(f"installing {' '.join(needed)} failed; try yourself: {_command(needed)}")
     if welcome and not _apt("install", *welcome):
-        print(f"setup: {' '.join(welcome)} can't be installed: embedded stand-ins take their place", flush=True)
+        print(
+            f"setup: {' '.join(welcome)} can't be installed: embedded stand-ins take their place",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _say(line: str) -> None:
+    print(f"setup: {line}", file=sys.stderr, flush=True)
 
 
 def _apt(action: str, *packages: str) -> bool:

@@ -266,7 +266,7 @@ def test_a_document_is_written_read_and_found(documents: google_firestore.Client
 # moto
 
 
-def test_sent_mail_can_be_looked_at(aws: Running) -> None:
+def send_mail(aws: Running, text: str) -> None:
     ses = boto3.client(
         "ses",
         endpoint_url=aws.env["AWS_ENDPOINT_URL"],
@@ -274,14 +274,25 @@ def test_sent_mail_can_be_looked_at(aws: Running) -> None:
         aws_access_key_id=aws.env["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=aws.env["AWS_SECRET_ACCESS_KEY"],
     )
-    ses.verify_email_identity(EmailAddress="shop@example.com")
     ses.send_email(
-        Source="shop@example.com",
+        Source=aws.env["EMAIL_FROM"],
         Destination={"ToAddresses": ["guest@example.com"]},
-        Message={"Subject": {"Data": "Ready"}, "Body": {"Text": {"Data": "Your coffee is ready."}}},
+        Message={"Subject": {"Data": "Ready"}, "Body": {"Text": {"Data": text}}},
     )
+
+
+def test_sent_mail_can_be_looked_at(aws: Running) -> None:
+    send_mail(aws, "Your coffee is ready.")
     _, seen = get(f"{aws.env['AWS_ENDPOINT_URL']}/moto-api/data.json")
     assert "Your coffee is ready." in json.dumps(seen)
+
+
+def test_a_mail_server_that_was_killed_comes_back_fit_to_send(aws: Running) -> None:
+    aws.kill()
+    aws.restart()
+    send_mail(aws, "Your tea is ready.")
+    _, seen = get(f"{aws.env['AWS_ENDPOINT_URL']}/moto-api/data.json")
+    assert "Your tea is ready." in json.dumps(seen)
 
 
 # Price feeds

@@ -44,7 +44,7 @@ def test_a_killed_process_is_started_anew(supervisor: Supervisor, told: Told, tm
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: supervisor.pids["relay"] != first, deadline_s=DEADLINE_S, what="a new relay")
     os.kill(supervisor.pids["relay"], 0)
-    assert told[0].startswith("relay ended with code 137, starting it again")
+    assert told[0].startswith("relay was ended by SIGKILL, starting it again")
 
 
 def test_a_process_that_keeps_ending_is_tried_ever_more_slowly(
@@ -55,11 +55,25 @@ def test_a_process_that_keeps_ending_is_tried_ever_more_slowly(
     assert "no beans" in told[-1]
 
 
-def test_renewed_processes_run_the_code_on_disk(supervisor: Supervisor, tmp_path: Path) -> None:
+def test_renewed_processes_run_the_code_on_disk_and_their_end_is_no_news(
+    supervisor: Supervisor, told: Told, tmp_path: Path
+) -> None:
     supervisor.keep(program("http", tmp_path))
     first = supervisor.pids["http"]
-    supervisor.renew(["http"])
-    wait_until(lambda: supervisor.pids["http"] != first, deadline_s=DEADLINE_S, what="a new process")
+    assert supervisor.renew(["http"]) == []
+    assert supervisor.pids["http"] != first
+    assert told == []
+
+
+def test_renewing_tells_what_keeps_a_program_from_coming_up(supervisor: Supervisor, tmp_path: Path) -> None:
+    script, up = tmp_path / "script.py", tmp_path / "up"
+    script.write_text(f"import pathlib, time; pathlib.Path({str(up)!r}).touch(); time.sleep(600)")
+    process = Process("http", [sys.executable, script], workdir=tmp_path, ready=up.exists, grace_s=1)
+    supervisor.keep(process)
+    up.unlink()
+    script.write_text("raise SystemExit('a mistake on line 1')")
+    [failure] = supervisor.renew(["http"])
+    assert "a mistake on line 1" in failure
 
 
 def test_stopping_ends_everything_and_starts_nothing(told: Told, tmp_path: Path) -> None:
