@@ -107,6 +107,8 @@ class HttpOperation(Operation):
         """Admit the caller, parse what they sent, call the function, and return its reply."""
         entry, headers = self.entry, call.headers
         path: str = scope["path"]
+        if len(scope["raw_path"]) != len(path):
+            raise NotFound("No such path: nothing in ours is written with a percent sign.")
         known = self._reads.get((path, scope["query_string"]))
         if known is not None and self._plain_read and scope["method"] == "GET" and b"content-length" not in headers:
             return await self._read_again(known, scope, call)
