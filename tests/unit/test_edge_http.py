@@ -269,6 +269,7 @@ BAD_BODIES = {
     "infinity": BODY[:-1] + b', "weight": -Infinity}',
     "too deep": BODY[:-1] + b', "note": ' + b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1) + b"}",
     "bottomless": b"[" * 60_000,
+    "a text without end": b"[" * 33 + b'"' + b'\\"' * 30_000,  # a search that steps back takes a minute for it
     "huge number": b'{"amount": ' + b"9" * 30_000 + b"}",
     "negative": json.dumps({"shop_id": SHOP, "amount": "-1"}).encode(),
     "fractional": json.dumps({"shop_id": SHOP, "amount": "1.5"}).encode(),
@@ -303,6 +304,11 @@ async def test_what_is_wrong_is_pointed_at_and_never_repeated() -> None:
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
 async def test_only_json_is_taken(content_type: str) -> None:
     problem(await post(headers={"content-type": content_type}), 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "gzip, identity"])
+async def test_nothing_is_unpacked(coding: str) -> None:
+    problem(await post(headers={"content-encoding": coding}), 415, "unsupported-media-type")
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "application/vnd.cortado+json"])
@@ -380,7 +386,7 @@ async def test_a_query_that_cannot_be_right_is_refused(query: str) -> None:
     problem(await get("look", f"/v1/orders/{ORDER}?{query}", **customer()), 400, "invalid")
 
 
-@pytest.mark.parametrize("order_id", ["ord_1", "shp_" + "9" * 32, ORDER.upper(), ORDER + "%00", "%2e%2e"])
+@pytest.mark.parametrize("order_id", ["ord_1", "shp_" + "9" * 32, ORDER.upper(), ORDER + "0"])
 async def test_a_path_with_no_id_in_it_is_refused(order_id: str) -> None:
     problem(await get("look", f"/v1/orders/{order_id}", **customer()), 400, "invalid")
 
@@ -390,7 +396,20 @@ async def test_a_query_where_none_is_taken_is_refused() -> None:
         problem(await http.post("/v1/nonces?debug=1"), 400, "invalid")
 
 
-@pytest.mark.parametrize("path", ["/v1/order", f"/v1/orders/{ORDER}/more", "/v1/orders/", "/", "/v1/menus/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/order",
+        f"/v1/orders/{ORDER}/more",
+        "/v1/orders/",
+        "/",
+        "/v1/menus/x",
+        f"/v1/orders%2F{ORDER}",
+        f"/v1/%6frders/{ORDER}",
+        f"/v1/orders/{ORDER}%00",
+        "/v1/orders/%2e%2e",
+    ],
+)
 async def test_another_path_is_not_found(path: str) -> None:
     problem(await get("look", path, **customer()), 404, "not-found")
 
