@@ -151,3 +151,21 @@ async def test_money_after_the_grace_is_noted_settles_nothing_and_holds_nothing(
     assert await paying.expire() == 1
     view = await paying.payment(asked.payment_id)
     assert (view.settled, view.expired, view.amount, view.timing) == (False, True, Amount.EXACT, Timing.LATE)
+
+
+async def test_a_token_payment_settles_within_the_tolerance_and_dust_tokens_count_for_nothing(
+    paying: Paying, wallet: EvmWallet
+) -> None:
+    asked = await paying.requested(Asset.USDC)
+    within = asked.due.units * 50 // 10_000
+    assert within > 9_999
+    wallet.pay("USDC", asked.address, asked.due.units - within - 1)
+    wallet.pay("USDC", asked.address, 9_999)  # it would make up for what lacks, were it no dust
+    await paying.settle(CHAIN)
+    short = await paying.payment(asked.payment_id)
+    assert (short.amount, short.settled, short.missing.units) == (Amount.UNDER, False, within + 1)
+    assert [each.counts for each in short.transfers] == [True, False]
+    wallet.pay("USDC", asked.address, 10_000)
+    await paying.settle(CHAIN)
+    enough = await paying.payment(asked.payment_id)
+    assert (enough.amount, enough.settled, enough.missing.units) == (Amount.EXACT, True, within + 1 - 10_000)
