@@ -1,7 +1,7 @@
 """Placing an order: through HTTP against the function as it is deployed, 64 customers' requests at a time.
 
 The order is committed durably: state, two lines, fact, outbox, idempotency key, stock, stored reply. Its floors are
-the very same statement by pgbench, one order each, and the hello function.
+the very same statement by pgbench, one order each, and the hello function, served by the framework and as images do.
 """
 
 import json
@@ -13,7 +13,7 @@ from shared.kernel.ids import ItemId, UserId, uuid7_hex
 from shared.settings import CustomerTokenSettings
 from tests.bench.furnish import ITEMS, numbered, shop_id
 from tests.bench.ground import Ground
-from tests.bench.hello import hello
+from tests.bench.hello import hello, served
 from tests.bench.load import CLIENTS, load
 from tests.bench.pgbench import same_statement
 from tests.bench.row import Claim, Probe, Row
@@ -65,8 +65,9 @@ def rows(ground: Ground) -> Sequence[Row]:
     probe, pgbench = placing(ground), same_statement(ground)
     placed = f"place an order, durable, {CLIENTS} clients"
     return [
-        Row(placed, probe, pgbench, goal=0.75),
-        Row(f"{placed}, of hello", probe, hello(ground), goal=0.45),
+        Row(f"{placed}: of pgbench", probe, pgbench, goal=0.75),
+        Row(f"{placed}: of hello", probe, hello(ground), goal=0.45),
+        Row(f"{placed}: of hello served alike", probe, served(ground), goal=0.45),
         Row("order throughput", probe, _CLAIMED, goal=round(5000 / _CLAIMED.value, 2)),
         Row(
             "order p99",

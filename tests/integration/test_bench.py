@@ -22,7 +22,7 @@ def test_every_row_is_measured_and_written_with_its_floor_and_goal(tmp_path: Pat
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     rows = json.loads((tmp_path / "bench.json").read_text())
-    assert len({row["name"] for row in rows}) == len(rows) >= 11
+    assert len({row["name"] for row in rows}) == len(rows) >= 14
     for row in rows:
         assert row.keys() == {"name", "value", "unit", "floor", "ratio", "goal", "met"}
         assert isinstance(row["met"], bool)

@@ -28,5 +28,6 @@ if __name__ == "__main__":
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=620,
     )
