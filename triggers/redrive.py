@@ -75,8 +75,11 @@ async def _run(arguments: argparse.Namespace) -> bool:
     parking = Parking(database)
     try:
         if arguments.operation is None:
-            for count in await parking.counts():
+            counts = await parking.counts()
+            for count in counts:
                 sys.stdout.write(f"{count.operation}: {count.facts} facts of {count.keys} keys\n")
+            if not counts:
+                sys.stdout.write("nothing is parked\n")
             return True
         if arguments.drop:
             dropped = await parking.drop(arguments.operation, arguments.drop)

@@ -92,7 +92,7 @@ class Fiat(Frozen):
             raise ValueError(f"{self.currency} and {other.currency} don't add up")
 
     def __str__(self) -> str:
-        return f"{whole(self.units, MINOR_DIGITS[self.currency])} {self.currency}"
+        return f"{_pointed(self.units, MINOR_DIGITS[self.currency])} {self.currency}"
 
 
 class Money(Frozen):
@@ -121,10 +121,14 @@ class Money(Frozen):
 
 def whole(units: int, decimals: int) -> str:
     """Return base units as a decimal number of whole coins, exactly, without exponent: (12000, 8) → '0.00012'."""
+    text = _pointed(units, decimals)
+    return text.rstrip("0").rstrip(".") if decimals else text
+
+
+def _pointed(units: int, decimals: int) -> str:
+    """Return base units with the point where it belongs and every digit after it: (420, 2) → '4.20'."""
     text = f"{units:0{decimals + 1}d}"
-    if not decimals:
-        return text
-    return f"{text[:-decimals]}.{text[-decimals:]}".rstrip("0").rstrip(".")
+    return f"{text[:-decimals]}.{text[-decimals:]}" if decimals else text
 
 
 def units_up(amount: Decimal, decimals: int) -> int:

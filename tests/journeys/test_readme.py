@@ -77,7 +77,7 @@ def test_every_row_is_rebuilt_from_its_events(platform: Platform) -> None:
 
 
 def test_nothing_is_parked(platform: Platform) -> None:
-    assert typed(platform, "make -s redrive") == ""
+    assert typed(platform, "make -s redrive") == "nothing is parked\n"
 
 
 def test_the_database_answers(platform: Platform) -> None:

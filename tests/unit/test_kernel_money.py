@@ -91,3 +91,9 @@ def test_different_things_do_not_add_up() -> None:
 def test_a_sum_beyond_what_is_stored_is_refused() -> None:
     with pytest.raises(ValidationError):
         Fiat(currency="EUR", units=MAX_UNITS).plus(Fiat(currency="EUR", units=1))
+
+
+def test_money_reads_as_people_write_it() -> None:
+    assert str(Fiat(currency="EUR", units=420)) == "4.20 EUR"
+    assert str(Fiat(currency="JPY", units=420)) == "420 JPY"
+    assert str(Money(asset=Asset.BTC, units=12_000)) == "0.00012 BTC"
