@@ -1,0 +1,13 @@
+"""The ledger, composed."""
+
+from functools import cache
+
+from shared.adapters.postgres.ledger import PostgresLedger
+from shared.payments.bookkeeping import Bookkeeping
+from shared.wiring.resources import database
+
+
+@cache
+def bookkeeping() -> Bookkeeping:
+    """Return everything the ledger's operations are given."""
+    return Bookkeeping(ledger=PostgresLedger(database()))

@@ -1,0 +1,428 @@
+"""Correctness 10: both identities hold whatever a chain does, and in whatever way its facts reach the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from shared.kernel.errors import Bug
+from shared.kernel.facts import Fact
+from shared.kernel.ids import EventId, MerchantId, OrderId, PaymentId, ShopId, UserId
+from shared.kernel.money import Asset, Fiat, Money
+from shared.payments import facts
+from shared.payments.chain import Block, BlockRef, Transfer
+from shared.payments.ledger import (
+    Account,
+    Book,
+    Entry,
+    Happened,
+    Line,
+    Position,
+    accounts,
+    difference,
+    entries,
+    moved,
+    refunded,
+)
+from shared.payments.lifecycle import GRACE, MINED_WITHIN, confirm, evolve, expire
+from shared.payments.model import Payment
+from shared.payments.observation import Observation, Sighting, observe
+from shared.payments.statement import BalanceView, balance_views, posting_views
+
+START = datetime(2026, 5, 6, 12, tzinfo=UTC)
+EXPIRES = START + timedelta(minutes=15)
+DUE = 1000
+CHAIN = "evm:1"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "ledger.md"
+SHOP, MERCHANT = ShopId.new(), MerchantId.new()
+
+
+def requested(key: str = "k0", confirmations: int = 1, due: int = DUE) -> facts.PaymentRequested:
+    payment_id = PaymentId.new()
+    quote = facts.Quote(
+        payment_id=payment_id,
+        chain=CHAIN,
+        asset=Asset.USDC,
+        address="0x…",
+        amount=due,
+        price=Fiat(currency="EUR", units=420),
+        rate="1",
+        feeds=(),
+        locked_at=START,
+        expires_at=EXPIRES,
+    )
+    return facts.PaymentRequested(
+        payment_id=payment_id,
+        order_id=OrderId.new(),
+        shop_id=SHOP,
+        merchant_id=MERCHANT,
+        customer_id=UserId.new(),
+        chain=CHAIN,
+        asset=Asset.USDC,
+        address="0x…",
+        watch_key=key,
+        derivation_index=0,
+        due=Money(asset=Asset.USDC, units=due),
+        quote=quote,
+        confirmations=confirmations,
+        requested_at=START,
+        expires_at=EXPIRES,
+    )
+
+
+def transfer(txid: str, units: int, to: str = "k0", asset: Asset = Asset.USDC) -> Transfer:
+    return Transfer(chain=CHAIN, asset=asset, txid=txid, position=0, to=to, units=units)
+
+
+def block(height: int, *transfers: Transfer, at: datetime = START, name: str = "") -> Block:
+    return Block(BlockRef(CHAIN, height, name or f"b{height}"), "", at, at, transfers)
+
+
+def history(told: Iterable[Fact]) -> list[Happened]:
+    return [Happened(version, EventId.new(), START, fact) for version, fact in enumerate(told, 1)]
+
+
+def balances(posted: Iterable[Entry]) -> Counter[Line]:
+    total: Counter[Line] = Counter()
+    for entry in posted:
+        total.update(entry.postings)
+    return total
+
+
+def balanced(postings: Iterable[tuple[Line, int]]) -> bool:
+    """Return whether debits equal credits in each book and asset."""
+    sums: Counter[tuple[Book, Asset]] = Counter()
+    for line, units in postings:
+        sums[line.book, line.asset] += units
+    return not any(sums.values())
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Three payments of 1000 units on one chain, and a ledger that hears of their facts by luck."""
+
+    @initialize(confirmations=st.integers(1, 3))
+    def begin(self, confirmations: int) -> None:
+        self.numbers = count(1)
+        self.now = START
+        self.blocks: list[tuple[str, list[Transfer]]] = [("b0", [])]
+        self.pool: dict[str, Transfer] = {}
+        self.final_height = -1
+        firsts = [requested(f"k{number}", confirmations) for number in range(3)]
+        self.told: dict[str, list[Happened]] = {first.payment_id: history([first]) for first in firsts}
+        self.state: dict[str, Payment] = {first.payment_id: evolve(None, first) for first in firsts}
+        self.wakes: list[tuple[str, int]] = []
+        self.ledger: dict[tuple[str, int], Entry] = {}
+
+    def append(self, payment_id: str, told: Sequence[Fact]) -> None:
+        for fact in told:
+            version = len(self.told[payment_id]) + 1
+            self.told[payment_id].append(Happened(version, EventId.new(), self.now, fact))
+            self.state[payment_id] = evolve(self.state[payment_id], fact)
+            self.wakes.append((payment_id, version))
+
+    def see(self, observed: Observation) -> None:
+        for payment_id, payment in self.state.items():
+            self.append(payment_id, observe(payment, observed))
+
+    def mine(self, groups: Sequence[Sequence[Transfer]]) -> tuple[Block, ...]:
+        mined = []
+        for held in groups:
+            name = f"b{next(self.numbers)}"
+            self.blocks.append((name, list(held)))
+            for each in held:
+                self.pool.pop(each.txid, None)
+            mined.append(block(len(self.blocks) - 1, *held, at=self.now, name=name))
+        return tuple(mined)
+
+    @rule(minutes=st.sampled_from([1, 10, 30, 24 * 60]))
+    def time_passes(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @rule(
+        units=st.sampled_from([1, 400, 600, 1000, 2500]),
+        to=st.sampled_from(["k0", "k1", "k2"]),
+        asset=st.sampled_from([Asset.USDC, Asset.USDC, Asset.USDT, Asset.ETH]),
+        sighted=st.booleans(),
+    )
+    def paid(self, units: int, to: str, asset: Asset, sighted: bool) -> None:
+        coin = transfer(f"tx{next(self.numbers)}", units, to, asset)
+        if sighted:
+            self.pool[coin.txid] = coin
+            self.see(Observation(CHAIN, self.now, sightings=(Sighting(coin),), mempool_watched=True))
+        else:
+            self.see(Observation(CHAIN, self.now, blocks=self.mine([[coin]]), mempool_watched=True))
+
+    @rule(data=st.data(), more=st.integers(0, 2))
+    def mined(self, data: st.DataObject, more: int) -> None:
+        waiting = list(self.pool.values())
+        held = data.draw(st.lists(st.sampled_from(waiting), unique=True)) if waiting else []
+        blocks = self.mine([held, *([] for _ in range(more))])
+        self.see(Observation(CHAIN, self.now, blocks=blocks, mempool_watched=True))
+
+    @precondition(lambda self: len(self.blocks) > 1)
+    @rule(data=st.data(), depth=st.integers(1, 4))
+    def reorganised(self, data: st.DataObject, depth: int) -> None:
+        """Also below what was final: what was credited then is missing, and must show."""
+        depth = min(depth, len(self.blocks) - 1)
+        lost = [each for _, held in self.blocks[-depth:] for each in held]
+        del self.blocks[-depth:]
+        fork = BlockRef(CHAIN, len(self.blocks) - 1, self.blocks[-1][0])
+        kept = data.draw(st.lists(st.sampled_from(lost), unique=True)) if lost else []
+        blocks = self.mine([kept, *([] for _ in range(depth))])
+        self.see(Observation(CHAIN, self.now, blocks=blocks, fork=fork, mempool_watched=True))
+
+    @rule(finalize=st.booleans())
+    def decided(self, finalize: bool) -> None:
+        height = len(self.blocks) - 1
+        if finalize:
+            self.final_height = height - 1
+        for payment_id, payment in self.state.items():
+            told = confirm(payment, height=height, final_height=self.final_height, now=self.now)
+            self.append(payment_id, told)
+
+    @rule()
+    def expiring(self) -> None:
+        for payment_id, payment in self.state.items():
+            self.append(payment_id, expire(payment, proven=self.now, now=self.now))
+
+    def post(self, payment_id: str, upto: int) -> None:
+        """Do as post_ledger does, with the stream as long as it was when it was read."""
+        for entry in entries(self.told[payment_id][:upto]):
+            known = self.ledger.setdefault((payment_id, entry.version), entry)
+            assert known == entry  # whoever computes it, whenever
+
+    @precondition(lambda self: self.wakes)
+    @rule(data=st.data(), lose=st.booleans())
+    def delivered(self, data: st.DataObject, lose: bool) -> None:
+        """Any fact, now or late or again, read by somebody who sees the stream as it is or as it just was."""
+        payment_id, version = data.draw(st.sampled_from(self.wakes))
+        if lose:
+            self.wakes.remove((payment_id, version))
+        else:
+            self.post(payment_id, data.draw(st.sampled_from([version, len(self.told[payment_id])])))
+
+    @invariant()
+    def both_identities_hold_in_every_asset_of_what_is_posted(self) -> None:
+        posted = balances(self.ledger.values())
+        assert balanced(posted.items())
+        for entry in self.ledger.values():
+            assert balanced(entry.postings.items())
+        for view in balance_views(posted):
+            assert view.balanced
+            assert view.received == view.settled + view.held + view.refunded - view.shortfall
+            assert view.addresses + view.fees == view.received - view.refunded
+            assert min(view.received, view.settled, view.held, view.refundable, view.shortfall) >= 0
+
+    def teardown(self) -> None:
+        """In the end one fact of each payment comes through, and the ledger says what the chain says."""
+        for payment_id, told in self.told.items():
+            self.post(payment_id, len(told))
+            assert list(entries(told)) == [e for key, e in sorted(self.ledger.items()) if key[0] == payment_id]
+        views = {view.asset: view for view in balance_views(balances(self.ledger.values()))}
+        mined: Counter[Asset] = Counter()
+        for _, held in self.blocks:
+            for each in held:
+                mined[each.asset] += each.units
+        for asset in Asset:
+            view = views.get(asset) or BalanceView.of(asset, {})
+            assert view.received == view.addresses == mined[asset]
+            settled = [p for p in self.state.values() if p.settled and not p.expired and p.asset is asset]
+            assert view.settled == DUE * len(settled)
+
+
+TestLedger = LedgerMachine.TestCase
+TestLedger.settings = settings(max_examples=600, stateful_step_count=30, deadline=None)
+
+
+def chained() -> tuple[facts.PaymentRequested, list[Fact]]:
+    """Return a request, and facts of a payment that was paid twice, in a wrong coin too, settled and lost."""
+    first = requested()
+    payment = evolve(None, first)
+    coins = (transfer("a", 600), transfer("b", 500), transfer("c", 7, asset=Asset.USDT))
+    seen = observe(payment, Observation(CHAIN, START, sightings=tuple(Sighting(coin) for coin in coins)))
+    mined = observe(payment, Observation(CHAIN, START, blocks=(block(1, *coins),)))
+    whole = payment
+    for fact in mined:
+        whole = evolve(whole, fact)
+    settled = confirm(whole, height=1, final_height=1, now=START)
+    fork = BlockRef(CHAIN, 0, "b0")
+    lost = observe(whole, Observation(CHAIN, START, fork=fork, blocks=(block(1, coins[0], name="c1"),)))
+    back = facts.PaymentReversed(**settled[0].model_dump(exclude={"received", "height"}), reason="lost")
+    over = facts.PaymentExpired(**settled[0].model_dump(exclude={"received", "height"}))
+    return first, [*seen, *mined, *settled, *lost, back, over]
+
+
+@given(st.data())
+@settings(max_examples=1500, deadline=None)
+def test_facts_in_any_order_and_number_make_entries_that_balance(data: st.DataObject) -> None:
+    first, told = chained()
+    drawn = data.draw(st.lists(st.sampled_from(told), max_size=25))
+    posted = list(entries(history([first, *drawn])))
+    assert all(balanced(entry.postings.items()) and entry.postings for entry in posted)
+    assert all(view.balanced for view in balance_views(balances(posted)))
+    assert len({entry.version for entry in posted}) == len(posted)
+
+
+def view(told: Iterable[Fact]) -> BalanceView:
+    posted = entries(history(told))
+    return BalanceView.of(Asset.USDC, balances(posted))
+
+
+def paid(*coins: Transfer, height: int = 1, at: datetime = START) -> list[Fact]:
+    """Return a request and the facts of a block that pays it, decided about at that height."""
+    told: list[Fact] = [requested()]
+    payment = evolve(None, told[0])
+    for fact in observe(payment, Observation(CHAIN, at, blocks=(block(height, *coins, at=at),))):
+        told.append(fact)
+        payment = evolve(payment, fact)
+    return [*told, *confirm(payment, height=height, final_height=0, now=at)]
+
+
+def test_what_is_due_is_settled_and_the_rest_is_the_customers() -> None:
+    books = view(paid(transfer("a", 2500)))
+    assert (books.received, books.settled, books.held, books.refundable) == (2500, 1000, 1500, 1500)
+
+
+def test_a_part_waits_for_the_rest() -> None:
+    books = view(paid(transfer("a", 400)))
+    assert (books.received, books.settled, books.held, books.refundable) == (400, 0, 400, 0)
+
+
+@pytest.mark.parametrize("late", [GRACE, MINED_WITHIN])
+def test_what_came_too_late_is_held_for_its_refund(late: timedelta) -> None:
+    books = view(paid(transfer("a", 1000), at=EXPIRES + late + timedelta(seconds=1)))
+    assert (books.received, books.settled, books.held, books.refundable) == (1000, 0, 1000, 1000)
+
+
+def expired(payment: Payment) -> facts.PaymentExpired:
+    """Return the fact that nobody waits for the payment any more."""
+    return facts.PaymentExpired(
+        payment_id=payment.payment_id,
+        order_id=payment.order_id,
+        shop_id=payment.shop_id,
+        merchant_id=payment.merchant_id,
+        customer_id=payment.customer_id,
+        at=START,
+    )
+
+
+def test_a_part_whose_payment_expired_is_the_customers_to_have_back() -> None:
+    told = paid(transfer("a", 400))
+    books = view([*told, expired(evolve(None, told[0]))])
+    assert (books.held, books.refundable) == (400, 400)
+
+
+def test_an_expired_payment_that_settles_after_all_is_no_revenue() -> None:
+    first, *told = paid(transfer("a", 1000))
+    assert told[-1].type == "payment.settled.v1"
+    books = view([first, expired(evolve(None, first)), *told])
+    assert (books.received, books.settled, books.held, books.refundable) == (1000, 0, 1000, 1000)
+
+
+def test_a_reorg_takes_everything_back_and_between_its_facts_there_is_a_shortfall() -> None:
+    told = paid(transfer("a", 1000))
+    payment = evolve(None, told[0])
+    for fact in told[1:]:
+        payment = evolve(payment, fact)
+    fork = BlockRef(CHAIN, 0, "b0")
+    lost = observe(payment, Observation(CHAIN, START, fork=fork, blocks=(block(1, name="c1"),)))
+    books = view([*told, *lost])
+    assert (books.received, books.settled, books.shortfall) == (0, 1000, 1000)
+    for fact in lost:
+        payment = evolve(payment, fact)
+    back = confirm(payment, height=1, final_height=0, now=START)
+    assert [fact.type for fact in back] == ["payment.reversed.v1"]
+    assert not balances(entries(history([*told, *lost, *back])))[Line(Book.CLAIMS, Asset.USDC, Account.SETTLED)]
+    assert view([*told, *lost, *back]) == BalanceView.of(Asset.USDC, {})
+
+
+def test_another_coin_is_booked_as_what_it_is() -> None:
+    posted = list(entries(history(paid(transfer("a", 5, asset=Asset.USDT)))))
+    (books,) = balance_views(balances(posted))
+    assert (books.asset, books.received, books.held, books.refundable) == (Asset.USDT, 5, 5, 5)
+
+
+def overpaid() -> Position:
+    position: Position | None = None
+    for fact in paid(transfer("a", 2500)):
+        position = moved(position, fact)
+    assert position is not None
+    return position
+
+
+def test_a_refund_moves_what_is_refundable_and_its_fee_leaves_the_addresses() -> None:
+    before = overpaid()
+    after = refunded(before, Money(asset=Asset.USDC, units=1500), fee=20)
+    posted = difference(accounts(before), accounts(after))
+    assert balanced(posted.items())
+    books = BalanceView.of(Asset.USDC, accounts(after))
+    assert (books.settled, books.held, books.refunded, books.addresses, books.fees) == (1000, 0, 1500, 980, 20)
+    assert books.balanced
+
+
+@given(st.lists(st.integers(0, 900), max_size=6), st.booleans())
+def test_never_more_is_refunded_than_is_refundable(amounts: list[int], lost: bool) -> None:
+    position, left = overpaid(), 1500
+    for units in amounts:
+        if units > left:
+            with pytest.raises(Bug, match="refundable"):
+                refunded(position, Money(asset=Asset.USDC, units=units), fee=1)
+            continue
+        position, left = refunded(position, Money(asset=Asset.USDC, units=units), fee=1), left - units
+    if lost:  # the chain takes back what was given back already
+        arrival = position.payment.transfers[0].model_copy(update={"live": False, "inclusion": None})
+        position = Position(position.payment.model_copy(update={"transfers": (arrival,)}), 1000, position.refunds)
+    books = BalanceView.of(Asset.USDC, accounts(position))
+    assert books.balanced
+    assert books.shortfall == (1000 + 1500 - left if lost else 0)
+
+
+def test_an_entry_is_shown_with_debits_first_and_without_signs() -> None:
+    (entry, *_) = entries(history(paid(transfer("a", 400))))
+    shown = posting_views(entry.postings.items())
+    assert [(p.book, p.account, p.debit, p.credit) for p in shown] == [
+        (Book.CLAIMS, Account.RECEIVED, 400, 0),
+        (Book.CLAIMS, Account.WAITING, 0, 400),
+        (Book.CUSTODY, Account.ADDRESSES, 400, 0),
+        (Book.CUSTODY, Account.RECEIVED, 0, 400),
+    ]
+
+
+def test_the_example_of_the_documentation_is_what_is_posted() -> None:
+    text = DOCUMENT.read_text()
+    header, _, *rows = [line for line in text.partition("## An example")[2].splitlines() if line.startswith("|")]
+    columns = [name.strip() for name in header.split("|")[2:-1]]
+    shown = [
+        [cell.strip(" *").replace(" ", "").replace("\u2212", "-") for cell in row.split("|")[1:-1]] for row in rows
+    ]
+    first = requested(due=-int(shown[1][4]))
+    told: list[Fact] = [first]
+    payment = evolve(None, first)
+    coin = transfer("a", 5_000_000)
+    mined = Observation(CHAIN, START, blocks=(block(1, coin),))
+    lost = Observation(CHAIN, START, fork=BlockRef(CHAIN, 0, "b0"), blocks=(block(1, name="c1"),))
+    again = Observation(CHAIN, START, blocks=(block(2, coin),))
+    for observed in (mined, lost, again):
+        for fact in observe(payment, observed):
+            told.append(fact)
+            payment = evolve(payment, fact)
+        for fact in confirm(payment, height=2, final_height=0, now=START):
+            told.append(fact)
+            payment = evolve(payment, fact)
+    posted = list(entries(history(told)))
+    named = {account.value: account for account in Account}
+    lines = [
+        Line(Book.CUSTODY if name.strip("`") == "addresses" else Book.CLAIMS, Asset.USDC, named[name.strip("`")])
+        for name in columns
+    ]
+    drawn = [[entry.type.split(".")[1], *(str(entry.postings.get(line, "")) for line in lines)] for entry in posted]
+    total = balances(posted)
+    assert shown == [*drawn, ["balance", *(str(total[line]) for line in lines)]]
