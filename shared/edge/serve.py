@@ -45,7 +45,8 @@ class FunctionApp:
         """Load the function. Raises what the framework raises for a missing file or target."""
         app = functions_framework.aio.create_asgi_app(target, str(source), "http")  # type: ignore[no-untyped-call]  # theirs
         self.target = target
-        self._handler = cast(Handler, cast(Route, app.routes[0]).endpoint)
+        endpoint = cast(Handler, cast(Route, app.routes[0]).endpoint)
+        self._handler: Handler = getattr(endpoint, "__wrapped__", endpoint)  # without the execution id
         self.operation: Operation | None = operation_of(self._handler)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
