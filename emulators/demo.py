@@ -84,8 +84,13 @@ class Story:
             raise StepFailed("no shop near Alexanderplatz is open")
         shop = shops[0]
         self._say(f"customer  found {len(shops)} open shops; the nearest is {shop['name']}, {shop['address']}")
-        menu = customer.menu(shop["shop_id"])
-        item = next(each for each in menu["items"] if each["available"] and each["modifier_groups"])
+
+        def priced() -> JSON | None:
+            items: list[JSON] = customer.menu(shop["shop_id"])["items"]
+            item = next(each for each in items if each["available"] and each["modifier_groups"])
+            return item if item["prices"] else None
+
+        item = until("the menu to show prices in coins", priced)
         price = _fiat({"currency": shop["currency"], "units": item["price"]})
         prices = " = ".join([price, *map(_coins, item["prices"])])
         self._say(f"customer  reads the menu and takes two {item['name']} at {prices}")
