@@ -145,7 +145,7 @@ def parsed_body(model: type[B], raw: bytes, content_type: bytes | None, coding: 
         raise UnsupportedMediaType("Send JSON, with the header `content-type: application/json`.")
     must_be_clear_json(raw)
     try:
-        return model.model_validate_json(raw)
+        return model.model_validate_json(raw, strict=True)  # JSON has types: "7" is no number, 1 is not true
     except ValidationError as wrong:
         raise invalid(wrong, "The body") from None
 

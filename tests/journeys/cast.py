@@ -22,6 +22,13 @@ from tests.integration.shopkeeping import BITCOIN, EVM
 JSON = dict[str, Any]
 HAMBURG = {"latitude": 53.5503, "longitude": 9.9926}
 A_WEEK: list[JSON] = [{"weekday": day, "opens": "00:00", "closes": "24:00"} for day in range(7)]
+_DONE = Sql(
+    "select (select count(*) from events where actor = any(:actors::text[])),"
+    " (select count(*) from idempotency where caller = any(:actors::text[])),"
+    " (select count(*) from devices where user_id = any(:actors::text[])),"
+    " (select coalesce(sum(version), 0)::bigint from preferences where user_id = any(:actors::text[])),"
+    " (select count(*) from users)"
+)
 _REVOKE = Sql("update api_keys set revoked_at = clock_timestamp() where key_id = :key_id")
 _RESTORE = Sql("update api_keys set revoked_at = null where key_id = :key_id")
 
@@ -78,7 +85,7 @@ class Merchant:
         shop_id = send("POST", path, a_shop())["shop"]["shop_id"]
         path = f"{path}/{shop_id}"
         send("PUT", f"{path}/hours", {"weekly": A_WEEK})
-        item_id, group_id = ItemId.new(), ModifierGroupId.new()
+        item_id, group_id = str(ItemId.new()), str(ModifierGroupId.new())
         milk = [{"modifier_id": ModifierId.new(), "name": "Hafer", "price_delta": "50"}]
         item = {"name": "Flat White", "category": "Coffee", "price": "420", "sku": "shot"}
         group = {"name": "Milk", "min": 0, "max": 1, "modifiers": milk}
@@ -134,6 +141,11 @@ class Cast:
             "order_id": self.order_id,
             "payment_id": self.payment_id,
         }
+
+    def done(self) -> tuple[int, ...]:
+        """Return how much the cast has done so far, in rows, and how many people there are."""
+        (row,) = rows_of(self.platform.env, _DONE, actors=self.actors())
+        return tuple(row)
 
     def actors(self) -> list[str]:
         """Return the names under which the cast acts, as events have them."""

@@ -48,7 +48,7 @@ class Sample:
 def sample(operation: str, cast: Cast) -> Sample:
     """Return a good request of the operation. Raises KeyError for one without a sample."""
     entry = load()[operation]
-    part = _PARTS[operation]
+    part = PARTS[operation]
     path = re.sub(r"\{(\w+)\}", lambda variable: cast.ids()[variable[1]], entry.path)
     return Sample(entry, part, path, _body(operation, cast), _QUERIES.get(operation, {}))
 
@@ -58,7 +58,7 @@ def operations() -> list[str]:
     return [entry.operation for entry in load().http()]
 
 
-_PARTS: Final = {
+PARTS: Final = {
     "cancel_order": "customer",
     "convert": "",
     "create_api_key": "owner",

@@ -24,11 +24,6 @@ from tests.journeys.tokens import forged_person_tokens, forged_service_tokens, p
 from triggers.registry import Entry, load
 
 JSON = dict[str, Any]
-_DONE: Final = Sql(
-    "select (select count(*) from events where actor = any(:actors::text[])),"
-    " (select count(*) from idempotency where caller = any(:actors::text[])),"
-    " (select count(*) from devices where user_id = any(:actors::text[]))"
-)
 _TAKEN: Final = Sql(
     "select count(*) from inbox where event_id = any(:ids::text[])"
     " union all select count(*) from events where causation = any(:ids::text[])"
@@ -140,11 +135,6 @@ def refused(reply: httpx.Response, *statuses: int) -> None:
     assert reply.json()["status"] == reply.status_code
 
 
-def done(cast: Cast) -> tuple[int, ...]:
-    """Return how much the cast has done so far, in rows."""
-    return tuple(rows_of(cast.platform.env, _DONE, actors=cast.actors())[0])
-
-
 def expected(entry: Entry, part: str) -> int:
     """Return what a part is answered."""
     if not ROLES[part] & set(entry.roles):
@@ -176,7 +166,7 @@ def test_every_route_has_a_case_and_a_sample(cast: Cast) -> None:
 def test_nobody_gets_in_without_a_good_token(
     http: httpx.Client, cast: Cast, forged: dict[str, str], operation: str
 ) -> None:
-    before = done(cast)
+    before = cast.done()
     refused(asked(http, operation, cast, bearer(None)), 401)
     for what, token in forged.items():
         reply = asked(http, operation, cast, bearer(token))
@@ -184,14 +174,14 @@ def test_nobody_gets_in_without_a_good_token(
         assert reply.headers["www-authenticate"].startswith("Bearer")
     for authorization in ("Basic dXNlcjpwYXNz", cast.tokens["owner"], f"Bearer  {cast.tokens['owner']}", "Bearer", ""):
         refused(asked(http, operation, cast, {**bearer(None), "authorization": authorization}), 401)
-    assert done(cast) == before
+    assert cast.done() == before
 
 
 @pytest.mark.parametrize("operation", PRIVATE)
 def test_nobody_does_what_their_role_may_not_or_with_what_is_not_theirs(
     http: httpx.Client, cast: Cast, operation: str
 ) -> None:
-    before, entry = done(cast), load()[operation]
+    before, entry = cast.done(), load()[operation]
     for part, token in cast.tokens.items():
         status = expected(entry, part)
         if status == MAY:
@@ -202,7 +192,7 @@ def test_nobody_does_what_their_role_may_not_or_with_what_is_not_theirs(
             continue
         assert reply.status_code == status, (part, reply.text)
         refused(reply, status)
-    assert done(cast) == before
+    assert cast.done() == before
 
 
 @pytest.mark.parametrize(

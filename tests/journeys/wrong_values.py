@@ -1,0 +1,232 @@
+"""Values that look right to somebody and are wrong where they stand, by operation and JSON pointer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.integration.shopkeeping import BITCOIN, EVM, account_key
+from tests.journeys.cast import A_WEEK
+
+UNITS: Final = (-1, 4.2, 420.5, True, None, "", "-1", "+420", "4.20", "4,20", "1e3", "0x1a4", "00420", " 420", "420 ")
+UNITS_TOO: Final = ("٤٢٠", "４２０", "4²", "Infinity", "NaN", "9" * 79, str(10**9 + 1), ["420"])
+QUANTITIES: Final = (0, -5, 1.5, "5", True, 10**30, None, "٥")
+SKUS: Final = ("SHOT", "shot ", "ѕhot", "../etc", "", "-", "x" * 41, "shot\n")
+ASSETS: Final = ("DOGE", "btc", "BTC ", "BТC", "ＢＴＣ", "", 1, ["BTC"], "BTC\u200b")
+ZONES: Final = ("Mars/Olympus", "../../etc/passwd", "/etc/passwd", "Europe/Berlin\n", "Europe/Вerlin", "")
+TEXTS: Final = ("", " ", "two\nlines", "\u2028", "\u202egnihtemos", "\x7f", "\x9f", "x" * 121, 1, None)
+ACCOUNT_KEYS: Final = (
+    "",
+    "xpub",
+    "x" * 121,
+    BITCOIN.lower(),
+    BITCOIN.swapcase(),
+    BITCOIN[:-1] + ("1" if BITCOIN[-1] != "1" else "2"),
+    BITCOIN.replace("p", "р", 1),
+    f" {BITCOIN[:50]} {BITCOIN[50:]}",
+    "0x" + "5a" * 20,
+    "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+    account_key("m/84'/1'/0'", test_network=True, private=True),
+    account_key("m/44'/60'/0'", test_network=False, private=True),
+)
+EMAILS: Final = (
+    "ada",
+    "ada@",
+    "@example.com",
+    "ada@example",
+    "ada@example..com",
+    "ada lovelace@example.com",
+    "ada@example.com\r\nbcc: eve@example.com",
+    "ada@example.com,eve@example.com",
+    "Ada <ada@example.com>",
+    "ada@exаmple.com",
+    "a" * 65 + "@example.com",
+    "ada@" + "a" * 250 + ".com",
+)
+_SPAN: Final = A_WEEK[0]
+
+WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
+    "cancel_order": {"/reason": ("x" * 201, "two\nlines", "\u2029")},
+    "create_api_key": {
+        "/role": ("customer", "service", "public", "admin", "Owner", "оwner", ""),
+        "/shop_id": ("shp_0", "SHP_" + "0" * 32, "mer_" + "0" * 32, ""),
+        "/label": TEXTS,
+        "/merchant_id": ("mer_" + "0" * 32,),
+    },
+    "create_order": {
+        "/lines/0/quantity": (*QUANTITIES, 101),
+        "/lines/0/item_id": ("itm_0", "ITM_" + "0" * 32, "itm_" + "0" * 32, "itm_" + "٠" * 32, ""),
+        "/lines/0/modifiers": (["opt_" + "0" * 32], ["opt_" + "0" * 32] * 2, "opt_" + "0" * 32, ["opt_0"] * 21),
+        "/lines/0/price": ("1",),
+        "/lines": ([], [{}], {}, None),
+        "/menu_version": (0, -1, "1", 1.5, True),
+        "/note": ("x" * 501, "\u202egnihtemos"),
+        "/customer_id": ("usr_" + "0" * 32,),
+        "/total": ({"currency": "EUR", "units": "1"},),
+    },
+    "generate_payment_address": {
+        "/asset": ASSETS,
+        "/chain": ("evm:1", "EVM:31337", "bitcoin", "evm:31337/../bitcoin", "evm:0x7a69", "", "x" * 41, 31337),
+        "/address": ("0x" + "5a" * 20, "0x5AAEB6053F3E94C9b9A09f33669435E7Ef1BeAed"),
+    },
+    "import_menu": {"/items": ({}, {"itm_0": {}}, [], None), "/groups": ({"mod_0": {}}, []), "/currency": ("EUR",)},
+    "put_menu_item": {
+        "/price": (*UNITS, *UNITS_TOO),
+        "/sku": SKUS,
+        "/name": TEXTS,
+        "/category": (*TEXTS, "x" * 61),
+        "/description": ("x" * 501, 1, "\u202e"),
+        "/modifier_groups": (["mod_" + "0" * 32], ["mod_0"], "mod_" + "0" * 32),
+        "/allergens": (["milk", "milk"], [""], "milk", ["x"] * 21),
+        "/available": ("yes", "true", 1, 2, None),
+    },
+    "put_modifier_group": {
+        "/min": (-1, 21, 2, "0", 0.5, True),
+        "/max": (0, -1, 21, 2, "1"),
+        "/modifiers": ([], None, [{}]),
+        "/modifiers/0/price_delta": (*UNITS, *UNITS_TOO),
+        "/defaults": (["opt_" + "0" * 32], ["opt_0"], None),
+    },
+    "receive_stock": {"/lines/0/quantity": QUANTITIES, "/lines/0/sku": SKUS, "/lines": ([], [{}]), "/note": ("\n",)},
+    "redeem_claim": {
+        "/code": ("", "x" * 33, 1234567890, None, ["ABCDE-12345"]),
+        "/attempt_id": ("", "short", "x" * 65, "with a blank", "ａｔｔｅｍｐｔ１", 12345678),
+    },
+    "register_device": {
+        "/platform": ("pager", "FCM", "", None),
+        "/token": ("", "x" * 15, "x" * 513, "x" * 20 + "\n", "x y" * 10, 1),
+        "/label": ("x" * 201, "two\nlines"),
+    },
+    "register_shop": {
+        "/name": TEXTS,
+        "/address": ("", "x" * 201, "two\nlines"),
+        "/accepts": ([], ["BTC", "BTC"], ["DOGE"], "BTC", [None], *([asset] for asset in ASSETS)),
+        "/confirmations": (*({"BTC": n} for n in (0, -1, 1.5, 1001, "2", True)), {"USDT": 1}, {"DOGE": 1}),
+        "/currency": ("eur", "XXX", "ЕUR", "", 1, "EURO"),
+        "/timezone": ZONES,
+        "/position/latitude": (85.1, -90, "north", "53.5", True, None, [53.5]),
+        "/position/longitude": (180.1, -181, "", "9.99", {}),
+        "/payout/bitcoin": (*ACCOUNT_KEYS, EVM),
+        "/payout/evm": (*ACCOUNT_KEYS, BITCOIN),
+        "/payout": ({}, {"bitcoin": BITCOIN}, None),
+        "/merchant_id": ("mer_" + "0" * 32,),
+    },
+    "set_opening_hours": {
+        "/weekly/0/weekday": (7, -1, 1.5, "0", None),
+        "/weekly/0/opens": ("24:00", "25:00", "9:00", "09:60", "０９:00", "09:00:00", 900),
+        "/weekly/0/closes": ("00:00", "24:01", ""),
+        "/weekly": ([_SPAN, _SPAN], [*reversed(A_WEEK)], [_SPAN] * 43, None),
+    },
+    "set_preferences": {
+        "/email": (*EMAILS, None),
+        "/language": ("xx", "EN", "", None),
+        "/channels": (["sms"], ["push", "push"], "push", ["email"] * 9),
+        "/quiet_hours/starts": ("24:00", "7:00", "２２:00", "22:00\n"),
+        "/quiet_hours/timezone": ZONES,
+        "/user_id": ("usr_" + "0" * 32,),
+    },
+    "sign_in_with_ethereum": {
+        "/message": ("", " ", "hello", "x" * 4097, None, 1),
+        "/signature": ("", "0x", "0x" + "0" * 129, "0x" + "0" * 131, "0X" + "0" * 130, "0x" + "g" * 130, "00" * 65),
+    },
+}
+"""None of these is taken; a member that is not in the sample is one that nobody may send."""
+
+QUERIES: Final[dict[str, tuple[str, ...]]] = {
+    "convert": (
+        "asset=BTC",
+        "asset=BTC&units=1&coin_units=1",
+        *(f"asset=BTC&units={units}" for units in ("-1", "0.5", "1e3", "%2B1", "0x1", "01", "", "NaN", "%D9%A4")),
+        *(f"asset=BTC&{name}={'9' * 79}" for name in ("units", "coin_units")),
+        *(f"asset={asset}&units=1" for asset in ("DOGE", "btc", "B%D0%A2C", "", "BTC%20")),
+        "asset=BTC&units=1&currency=eur",
+        "asset=BTC&units=1&currency=XXX",
+        "asset=BTC&units=1&currency=JPY",
+    ),
+    "find_nearby_shops": (
+        "lat=53.55",
+        *(f"lat={lat}&lon=9.99" for lat in ("91", "-86", "NaN", "Infinity", "1e999", "", "north", "%D9%A5%D9%A3")),
+        *(f"lat=53.55&lon={lon}" for lon in ("181", "-180.1", "nan", "-inf")),
+        *(f"lat=53.55&lon=9.99&radius_m={radius}" for radius in ("0", "-1", "100001", "1e9", "inf")),
+        *(f"lat=53.55&lon=9.99&limit={limit}" for limit in ("0", "-1", "101", "1.5", "1e1", "", "ten", "9" * 5000)),
+        *(f"lat=53.55&lon=9.99&cursor={cursor}" for cursor in ("x", "AAAA", "%00", "A" * 44, "=" * 60, "A" * 201)),
+        "lat=53.55&lon=9.99&open_now=maybe",
+    ),
+    "get_prices": ("currency=eur", "currency=XXX", "currency=", "currency=EUR%00"),
+    "get_stock": ("limit=0", "limit=101", "limit=-1", "cursor=SHOT", "cursor=..", "cursor=", "limit=1&limit=2"),
+    "get_claim_qr": ("format=gif", "format=SVG", "format=", "format=svg%00"),
+    "get_payment_qr": ("format=gif", "format=PNG", "format="),
+    "list_orders": ("limit=0", "limit=101", "cursor=x", "cursor=shp_" + "0" * 32, "shop_id=x", "shop_id="),
+}
+EVERYWHERE: Final = (
+    "surprise=1",
+    "__proto__=1",
+    "limit[]=1",
+    "%00=1",
+    "%ff=1",
+    "=",
+    "&".join(f"p{n}=1" for n in range(65)),
+    "x=" + "y" * 4100,
+    "Idempotency-Key=1",
+    "token=1",
+)
+"""Queries that no operation takes."""
+SEGMENTS: Final = (
+    "..",
+    ".",
+    "%2e%2e",
+    "%2E%2E%2Fadmin",
+    "..%2f..%2fetc%2fpasswd",
+    "..;",
+    "%00",
+    "%0d%0aset-cookie:%20a=b",
+    "%ff",
+    "%C0%AE",
+    "%EF%BC%90",
+    "%25%30%30",
+    "*",
+    "{shop_id}",
+    "null",
+    "0",
+    "-1",
+    "'%20or%20'1'='1",
+    "x" * 4000,
+)
+"""What stands in a path where an id belongs."""
+KEYS: Final[tuple[str | bytes, ...]] = (
+    "",
+    " ",
+    "a b",
+    "a\tb",
+    "x" * 256,
+    "x" * 20_000,
+    "ключ".encode(),
+    "é".encode("latin-1"),
+    b"\xff\xfe",
+)
+"""No Idempotency-Keys; the first is none at all."""
+_LONG: Final = '"' + "9" * 30 + '"'
+VERSIONS: Final[tuple[str | bytes, ...]] = (
+    "3",
+    '"',
+    '""',
+    '"x"',
+    'W/"3"',
+    '"3", "4"',
+    '"-1"',
+    _LONG,
+    '"٣"'.encode(),
+    "x" * 9000,
+)
+"""What If-Match does not take."""
+
+
+def spoiled_ids(known: str) -> tuple[str, ...]:
+    """Return ways to write the id of something that is there wrong."""
+    behind = ("%00", "%0a", "/", "%2f", ".json", ";a=b", "0")
+    return (
+        *(known + more for more in behind),
+        known.upper(),
+        known[:-1],
+        f"/{known}",
+        f"%{ord(known[0]):x}{known[1:]}",
+    )
