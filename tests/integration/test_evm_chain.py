@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from bip_utils import Bip44, Bip44Coins
@@ -267,19 +268,29 @@ async def test_ether_that_no_transaction_shows_is_in_the_balance(chain: EvmChain
         await chain.balances([to.key], BlockRef(chain.name, 5, "0x" + "11" * 32))
 
 
-async def test_final_height_is_the_nodes_tag_or_a_depth(rpc_url: str, chain: EvmChain, wallet: EvmWallet) -> None:
-    wallet.mine(40)
-    tip = height(wallet)
-    assert await chain.finalized_height() == tip - 16
-    wallet.mine(3)
-    assert await chain.finalized_height() == tip + 3 - 16
-    deep = EvmChain(EvmNode(rpc_url), chain_id=ethereum.CHAIN_ID, finality="depth:12")
+@pytest.fixture
+def lonely_wallet(tmp_path: Path) -> Iterator[EvmWallet]:
+    """A wallet on a node of this test's own: anvil forgets its contracts when it takes back very many blocks."""
+    node = ethereum.Ethereum().start(tmp_path)
+    yield EvmWallet(node.env["EVM_RPC_URL"])
+    node.stop()
+
+
+async def test_final_height_is_the_nodes_tag_or_a_depth(lonely_wallet: EvmWallet) -> None:
+    tagged = EvmChain(EvmNode(lonely_wallet.rpc_url), chain_id=ethereum.CHAIN_ID)
+    lonely_wallet.mine(40)
+    tip = height(lonely_wallet)
+    assert await tagged.finalized_height() == tip - 16
+    lonely_wallet.mine(3)
+    assert await tagged.finalized_height() == tip + 3 - 16
+    deep = EvmChain(EvmNode(lonely_wallet.rpc_url), chain_id=ethereum.CHAIN_ID, finality="depth:12")
     assert await deep.finalized_height() == tip + 3 - 11
-    wallet.reorg(10)
+    lonely_wallet.reorg(10)
     assert await deep.finalized_height() == tip + 4 - 11
-    wallet.reorg(20)
+    lonely_wallet.reorg(20)
     with pytest.raises(NodeUntrusted, match="final"):
         await deep.finalized_height()
+    await tagged.close()
     await deep.close()
 
 
