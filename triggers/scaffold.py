@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -10,43 +11,23 @@ from triggers.registry import ROOT, Entry, RegistryError, entry_of
 
 _NAME: Final = re.compile(r"([a-z]+)/([a-z][a-z0-9]*(?:_[a-z0-9]+)*)\Z")
 
-_HTTP = '''"""{trigger}: say here what it does."""
+_FUNCTION = '''"""{trigger}: say here what it does."""
 
-from shared.edge.http import Nothing, Request
-from shared.kernel.reply import Reply
-from shared.{service} import {operation} as rule
-from shared.{service}.model import {View}
-from shared.wiring.edge import http_function
-from shared.wiring.{service} import {service}
-
-
-@http_function
-async def {operation}(request: Request[Nothing, Nothing]) -> Reply[{View}]:
-    """{trigger}: say here what it does."""
-    return await rule.{operation}(request.body, by=request.by, using={service}())
-'''
-
-_CALLED = '''"""{trigger}: say here what it does."""
-
-from shared.edge.cloud_event import {Given}
-from shared.{service} import {operation} as rule
-from shared.wiring.edge import {decorator}
-from shared.wiring.{service} import {service}
+{imports}
 
 
 @{decorator}
-async def {operation}({argument}: {annotation}) -> None:
+async def {operation}({given}) -> {answer}:
     """{trigger}: say here what it does."""
-    await rule.{operation}({passed}by={argument}.by, using={service}())
+    {returns}await rule.{operation}({passed}by={by}.by, using={service}())
 '''
 
 _RULE = '''"""{operation}: say here what it does."""
 
-from shared.kernel.decision import By
-from shared.{service}.ports import {Ports}
+{imports}
 
 
-async def {operation}(command: object, *, by: By, using: {Ports}) -> None:
+async def {operation}({takes}*, by: By, using: {Ports}) -> {answer}:
     """Load, decide, append. Say what comes back and what it raises."""
     raise NotImplementedError("{operation}: load what it must know, decide, append")
 '''
@@ -72,9 +53,9 @@ def lay_out(name: str, keys: Mapping[str, str], root: Path = ROOT) -> list[Path]
         raise RegistryError(f"{registry.name} has {operation} already")
     entry = entry_of(service, operation, {**keys, **({"auth": "customer"} if "http" in keys else {})})
     files = {
-        root / "functions" / service / f"{operation}.py": _function(entry),
-        root / "shared" / service / f"{operation}.py": _filled(_RULE, entry),
-        root / "tests" / "unit" / f"test_{service}_{operation}.py": _filled(_TEST, entry),
+        root / "functions" / service / f"{operation}.py": _function(entry, root),
+        root / "shared" / service / f"{operation}.py": _rule(entry, root),
+        root / "tests" / "unit" / f"test_{service}_{operation}.py": _TEST.format(operation=operation),
     }
     for path in files:
         if path.exists():
@@ -96,42 +77,104 @@ def _entry(entry: Entry, keys: Mapping[str, str]) -> str:
     return "\n".join([*lines, "  needs: [postgres]"]) + "\n"
 
 
-def _function(entry: Entry) -> str:
+@dataclass(frozen=True)
+class _Shape:
+    """What a trigger makes of an operation: what the function is given, and what of it the rule is."""
+
+    decorator: str
+    edge: tuple[str, str]  # what the function's signature needs: module, names
+    given: str  # the function's argument
+    passed: str  # what of it the rule is passed, or nothing
+    takes: str  # as what the rule takes it
+    model: tuple[str, str] | None  # where the type that it takes lies: module, name
+    view: str | None = None  # what the rule answers; None for who is not answered
+
+
+def _shape(entry: Entry, root: Path) -> _Shape:
+    model = f"shared.{entry.service}.model"
     match entry.kind:
         case "http":
-            return _filled(_HTTP, entry)
+            view = entry.service.removesuffix("s").capitalize() + "View"
+            edge = ("shared.edge.http", "Nothing, Request")
+            if not entry.variables:
+                return _Shape("http_function", edge, "request: Request[Nothing, Nothing]", "", "", None, view)
+            path = entry.variables[-1].removesuffix("_id").capitalize() + "Path"
+            given = f"request: Request[Nothing, {path}]"
+            return _Shape("http_function", edge, given, "request.params, ", f"path: {path}, ", (model, path), view)
         case "event":
-            fact = "".join(part.capitalize() for part in entry.on[0].rsplit(".", 1)[0].replace(".", "_").split("_"))
-            module = f"from shared.{entry.service}.facts import {fact}\n"
-            text = _filled(_CALLED, entry, "Event", "event_function", "event", f"Event[{fact}]", "event.fact, ")
-            return text.replace("from shared.wiring.edge", module + "from shared.wiring.edge", 1)
+            module, fact = _fact(entry, root)
+            edge = ("shared.edge.cloud_event", "Event")
+            given, takes = f"event: Event[{fact}]", f"fact: {fact}, "
+            return _Shape("event_function", edge, given, "event.fact, ", takes, (module, fact))
         case "schedule":
-            return _filled(_CALLED, entry, "Tick", "scheduled_function", "tick", "Tick", "")
+            return _Shape("scheduled_function", ("shared.edge.cloud_event", "Tick"), "tick: Tick", "", "", None)
         case "work":
-            model = "".join(part.capitalize() for part in entry.topic.split("-")) + "Work"
-            module = f"from shared.{entry.service}.model import {model}\n"
-            text = _filled(_CALLED, entry, "Work", "work_function", "work", f"Work[{model}]", "work.body, ")
-            return text.replace("from shared.wiring.edge", module + "from shared.wiring.edge", 1)
+            work = "".join(part.capitalize() for part in entry.topic.split("-")) + "Work"
+            edge = ("shared.edge.cloud_event", "Work")
+            return _Shape("work_function", edge, f"work: Work[{work}]", "work.body, ", f"work: {work}, ", (model, work))
 
 
-def _filled(
-    template: str,
-    entry: Entry,
-    given: str = "",
-    decorator: str = "",
-    argument: str = "",
-    annotation: str = "",
-    passed: str = "",
-) -> str:
-    return template.format(
+def _fact(entry: Entry, root: Path) -> tuple[str, str]:
+    """Return the module and the class of the fact that the entry is woken by, as its publisher calls it."""
+    wanted = re.compile(rf'^class (\w+)\((?:(?!^class ).)*?"{re.escape(entry.on[0])}"', re.MULTILINE | re.DOTALL)
+    for path in sorted((root / "shared").glob("*/facts.py")):
+        if found := wanted.search(path.read_text()):
+            return f"shared.{path.parent.name}.facts", found[1]
+    words = entry.on[0].rsplit(".", 1)[0].replace(".", "_").split("_")
+    return f"shared.{entry.service}.facts", "".join(word.capitalize() for word in words)
+
+
+def _function(entry: Entry, root: Path) -> str:
+    shape = _shape(entry, root)
+    argument = shape.given.partition(":")[0]
+    service = entry.service
+    return _FUNCTION.format(
         trigger=entry.trigger,
-        service=entry.service,
+        imports=_imports(
+            shape.edge,
+            (f"shared.{service}", f"{entry.operation} as rule"),
+            ("shared.wiring.edge", shape.decorator),
+            (f"shared.wiring.{service}", service),
+            *_answer_imports(entry, shape),
+        ),
+        decorator=shape.decorator,
         operation=entry.operation,
-        View=entry.service.removesuffix("s").capitalize() + "View",
-        Ports=entry.service.capitalize(),
-        Given=given,
-        decorator=decorator,
-        argument=argument,
-        annotation=annotation,
-        passed=passed,
+        given=shape.given,
+        answer=f"Reply[{shape.view}]" if shape.view else "None",
+        returns="return " if shape.view else "",
+        passed=shape.passed,
+        by=argument,
+        service=service,
     )
+
+
+def _rule(entry: Entry, root: Path) -> str:
+    shape = _shape(entry, root)
+    ports = entry.service.capitalize()
+    return _RULE.format(
+        operation=entry.operation,
+        imports=_imports(
+            ("shared.kernel.decision", "By"),
+            (f"shared.{entry.service}.ports", ports),
+            *_answer_imports(entry, shape),
+        ),
+        takes=shape.takes,
+        Ports=ports,
+        answer=f"Reply[{shape.view}]" if shape.view else "None",
+    )
+
+
+def _answer_imports(entry: Entry, shape: _Shape) -> list[tuple[str, str]]:
+    """Return where the types lie that function and rule share."""
+    found = [shape.model] if shape.model else []
+    if shape.view:
+        found += [("shared.kernel.reply", "Reply"), (f"shared.{entry.service}.model", shape.view)]
+    return found
+
+
+def _imports(*wanted: tuple[str, str]) -> str:
+    """Return import lines in the order that the linter wants, one a module."""
+    names: dict[str, set[str]] = {}
+    for module, listed in wanted:
+        names.setdefault(module, set()).update(listed.split(", "))
+    return "\n".join(f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names))

@@ -258,7 +258,8 @@ def test_the_description_says_what_an_operation_takes_and_answers() -> None:
 @pytest.mark.parametrize(
     ("keys", "annotation"),
     [
-        ({"http": "POST /v1/orders/{order_id}/tip"}, "Request[Nothing, Nothing]"),
+        ({"http": "POST /v1/orders/{order_id}/tip"}, "Request[Nothing, OrderPath]"),
+        ({"http": "POST /v1/tips"}, "Request[Nothing, Nothing]"),
         ({"on": "payment.settled.v1"}, "Event[PaymentSettled]"),
         ({"every": "60s"}, "Tick"),
         ({"work": "tip-mails"}, "Work[TipMailsWork]"),
@@ -286,6 +287,20 @@ def test_an_operation_is_laid_out(tmp_path: Path, keys: dict[str, str], annotati
         [sys.executable, "-m", "ruff", "format", "--check", *files[1:]], cwd=ROOT, capture_output=True
     )
     assert formatted.returncode == 0, formatted.stdout
+    linted = subprocess.run([sys.executable, "-m", "ruff", "check", *files[1:]], cwd=ROOT, capture_output=True)
+    assert linted.returncode == 0, linted.stdout
+
+
+def test_a_fact_is_taken_from_the_service_that_publishes_it(tmp_path: Path) -> None:
+    from triggers.scaffold import lay_out
+
+    (tmp_path / "shared" / "payments").mkdir(parents=True)
+    (tmp_path / "shared" / "payments" / "facts.py").write_text(
+        'class Any(Fact):\n    type = "payment.any.v1"\n\n\nclass Paid(Any):\n    type = "payment.settled.v1"\n'
+    )
+    _, function, rule, _ = lay_out("orders/take_note", {"on": "payment.settled.v1"}, tmp_path)
+    assert "from shared.payments.facts import Paid\n" in function.read_text()
+    assert "fact: Paid, *" in rule.read_text()
 
 
 @pytest.mark.parametrize("name", ["add_tip", "orders/AddTip", "orders/add-tip", "../x", "orders/create_order"])
