@@ -5,9 +5,12 @@ A function says what it takes in its annotation, `Request[PlaceOrder, Nothing]`,
 """
 
 import inspect
+import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
+from functools import cache
 from typing import Any, Final, Generic, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
@@ -28,6 +31,13 @@ B = TypeVar("B", bound=BaseModel)
 P = TypeVar("P", bound=BaseModel)
 
 MAX_QUERY: Final = 4096
+_KINDS: Final[dict[object, tuple[re.Pattern[str], str]]] = {
+    bool: (re.compile("true|false"), "true or false is expected"),
+    int: (re.compile("-?[0-9]{1,100}"), "a whole number is expected"),
+    float: (re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,3})?"), "a decimal number is expected"),
+    date: (re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}"), "a day is expected, such as 2026-05-06"),
+}
+_WRONG_PARAMETER: Final = "A parameter is not as the API description says; see `errors`."
 
 
 class Nothing(Frozen):
@@ -164,13 +174,28 @@ def parsed_params(model: type[P], values: Mapping[str, str], query: bytes) -> P:
         if given:
             raise Invalid(f"No parameter {next(iter(given))[:64]} is known here.")
         return NOTHING  # type: ignore[return-value]  # the caller's P is Nothing here
-    for value in given.values():
+    written = _written(model)
+    for name, value in given.items():
         if "\0" in value:
             raise Invalid("NUL characters are not taken.")
+        kind = written.get(name)
+        if kind is not None and not kind[0].fullmatch(value):
+            raise Invalid(_WRONG_PARAMETER, errors=[{"pointer": f"/{name}", "message": kind[1]}])
     try:
         return model.model_validate_strings(given, extra="forbid")
     except ValidationError as wrong:
         raise invalid(wrong, "A parameter") from None
+
+
+@cache
+def _written(model: type[BaseModel]) -> dict[str, tuple[re.Pattern[str], str]]:
+    """Return how parameters are written that pydantic takes in more ways: '1_0', ' 5', 'yes', a day as '0'."""
+    return {
+        name: _KINDS[kind]
+        for name, field in model.model_fields.items()
+        for kind in (field.annotation, *get_args(field.annotation))
+        if kind in _KINDS
+    }
 
 
 def _add_query(given: dict[str, str], query: bytes) -> None:

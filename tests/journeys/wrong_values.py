@@ -147,11 +147,23 @@ QUERIES: Final[dict[str, tuple[str, ...]]] = {
         *(f"lat={lat}&lon=9.99" for lat in ("91", "-86", "NaN", "Infinity", "1e999", "", "north", "%D9%A5%D9%A3")),
         *(f"lat=53.55&lon={lon}" for lon in ("181", "-180.1", "nan", "-inf")),
         *(f"lat=53.55&lon=9.99&radius_m={radius}" for radius in ("0", "-1", "100001", "1e9", "inf")),
-        *(f"lat=53.55&lon=9.99&limit={limit}" for limit in ("0", "-1", "101", "1.5", "1e1", "", "ten", "9" * 5000)),
+        *(
+            f"lat=53.55&lon=9.99&limit={limit}"
+            for limit in ("0", "-1", "101", "1.5", "1e1", "", "ten", "1_0", "%205", "9" * 5000)
+        ),
         *(f"lat=53.55&lon=9.99&cursor={cursor}" for cursor in ("x", "AAAA", "%00", "A" * 44, "=" * 60, "A" * 201)),
         "lat=53.55&lon=9.99&open_now=maybe",
+        "lat=53.55&lon=9.99&open_now=1",
     ),
     "get_prices": ("currency=eur", "currency=XXX", "currency=", "currency=EUR%00"),
+    "get_statement": (
+        "day=0",
+        "day=1767312000",
+        "day=2026-1-2",
+        "day=2026-02-30",
+        "day=today",
+        "day=2026-05-06T00:00:00Z",
+    ),
     "get_stock": ("limit=0", "limit=101", "limit=-1", "cursor=SHOT", "cursor=..", "cursor=", "limit=1&limit=2"),
     "get_claim_qr": ("format=gif", "format=SVG", "format=", "format=svg%00"),
     "get_payment_qr": ("format=gif", "format=PNG", "format="),

@@ -372,6 +372,10 @@ async def test_the_same_read_is_parsed_once_and_answered_each_time() -> None:
     "query",
     [
         "limit=x",
+        "limit=1_0",
+        "limit=%205",
+        "limit=5.0",
+        "limit=٥",
         "limit=1&limit=2",
         "other=1",
         "order_id=1",
