@@ -8,13 +8,13 @@ committed when the listener hands them over, never by the library.
 import asyncio
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 import structlog
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from shared.kernel.envelope import Routed, routed
 from shared.kernel.facts import topic_of
@@ -99,6 +99,7 @@ class Feed:
                 "bootstrap.servers": settings.bootstrap,
                 "group.id": group,
                 "fetch.wait.max.ms": settings.fetch_wait_ms,
+                "on_commit": self._on_commit,
                 **_CONFIG,
             }
         )
@@ -107,6 +108,7 @@ class Feed:
         self._error_logged = 0.0
         self._mailbox = threading.Lock()
         self._to_commit: dict[PartitionId, int] = {}
+        self._latest: dict[PartitionId, int] = {}
         self._assigned: list[PartitionId] = []
         self._wanted_pause = False
         self._paused: list[PartitionId] = []
@@ -127,7 +129,7 @@ class Feed:
         return self._thread.is_alive()
 
     def commit(self, positions: Positions) -> None:
-        """Store soon how far partitions are done. What fails is made up by the next."""
+        """Store soon how far partitions are done; again when that fails, until the partition is somebody else's."""
         with self._mailbox:
             self._to_commit.update(positions)
 
@@ -168,10 +170,11 @@ class Feed:
             positions, self._to_commit = self._to_commit, {}
         positions = {id_: offset for id_, offset in positions.items() if id_ in self._assigned}
         if positions:
+            self._latest |= positions
             try:
                 self._consumer.commit(offsets=_offsets(positions), asynchronous=True)
             except KafkaException as error:
-                self._note("commit failed", error)
+                self._commit_again(positions, error)
         self._regulate()
         now = time.monotonic()
         if now - self._ends_read > _ENDS_S:
@@ -228,6 +231,19 @@ class Feed:
             _envelope(value),
         )
 
+    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """Commit again what was not stored, a rebalance being under way for example: the newest position, that is."""
+        failed = [one for one in partitions if (error or one.error) is not None]
+        if failed:
+            self._commit_again(_ids(failed), KafkaException(error or failed[0].error))
+
+    def _commit_again(self, ids: Iterable[PartitionId], error: KafkaException) -> None:
+        with self._mailbox:
+            for id_ in ids:
+                if id_ in self._latest:
+                    self._to_commit.setdefault(id_, self._latest[id_])
+        self._note("commit failed", error)
+
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         ids = _ids(partitions)
         self._assigned = sorted({*self._assigned, *ids})
@@ -254,6 +270,7 @@ class Feed:
         self._assigned = [id_ for id_ in self._assigned if id_ not in ids]
         self._paused = [id_ for id_ in self._paused if id_ not in ids]
         self._read = [record for record in self._read if record.partition not in ids]
+        self._latest = {id_: offset for id_, offset in self._latest.items() if id_ not in ids}
 
         async def tell() -> Positions:
             return self._listener.revoked(ids)
