@@ -80,8 +80,9 @@ class KafkaProducer:
             self._discard(producer)
             raise
         if left or failures.count:
-            self._discard(producer)
-            raise Undelivered(failures.first or f"{left} records without an answer after {deadline_s:g} s")
+            reason = failures.first or f"{left} records without an answer after {deadline_s:g} s"
+            self._discard(producer)  # which reports the rest as purged
+            raise Undelivered(reason)
 
     def close(self) -> None:
         """Give up the connection; nothing is ever left to send."""
