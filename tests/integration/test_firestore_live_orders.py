@@ -1,4 +1,4 @@
-"""The live document on Firestore: written whole, and never by an older state."""
+"""project_live_order: the live document on Firestore is written whole, and never by an older state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Payments in ETH, USDC and USDT on a real node: mined, settled, final, reorganised, in the wrong coin, late."""
+"""Payments in ETH, USDC and USDT on a real node: mined, settled, final, reorganised, in the wrong coin, late.
+
+What watch_evm sees and confirm_block makes of it.
+"""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

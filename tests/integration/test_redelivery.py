@@ -1,4 +1,7 @@
-"""What some operation has not taken goes out again; what is taken, parked, given up, fresh or just sent does not."""
+"""What some operation has not taken goes out again; what is taken, parked, given up, fresh or just sent does not.
+
+The operation is redeliver_missing.
+"""
 
 import json
 from collections.abc import AsyncIterator

@@ -11,6 +11,7 @@ import pytest
 
 from emulators.component import ROOT
 from emulators.platform import Platform
+from triggers.registry import load
 
 README: Final = (ROOT / "README.md").read_text()
 TYPED_IN_S: Final = 100
@@ -87,14 +88,29 @@ def test_the_database_answers(platform: Platform) -> None:
 def test_every_command_that_is_named_is_a_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    pages = [README, *(page.read_text() for page in (ROOT / "docs").glob("*.md"))]
+    pages = [README, *(page.read_text() for page in (ROOT / "docs").rglob("*.md"))]
     named = {name for page in pages for name in re.findall(r"`(?:[A-Z]+=\S+ )*make ([a-z-]+)", page)}
     assert named
     assert named <= targets
 
 
+def test_every_operation_has_tests_that_name_it() -> None:
+    texts = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
+    named = set(re.findall(r"\w+", " ".join(texts)))
+    assert [entry.operation for entry in load() if entry.operation not in named] == []
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    folders = "docs|emulators|functions|requirements|shared|tests|triggers"
+    named = [(page, path) for page in pages for path in re.findall(rf"`((?:{folders})/[\w./-]+)`", page.read_text())]
+    missing = [f"{page.relative_to(ROOT)}: {path}" for page, path in named if not (ROOT / path).exists()]
+    assert named
+    assert missing == []
+
+
 def test_every_link_leads_somewhere() -> None:
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
     links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:\s]+)\)", page.read_text())]
     broken = [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()]
     assert links

@@ -1,4 +1,8 @@
-"""The order's state machine: what leads where, who may, and that no sequence of commands breaks it."""
+"""The order's state machine: what leads where, who may, and that no sequence of commands breaks it.
+
+The rules of create_order, confirm_order, halt_order, start_preparing, mark_ready, complete_order, cancel_order and
+expire_order.
+"""
 
 from __future__ import annotations
 
