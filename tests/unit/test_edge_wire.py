@@ -1,139 +1,139 @@
-"""Answers as bytes on a connection: written at once where the server allows it, and the same as in two messages."""
+"""The protocol on the wire: what arrives in any pieces is one request, what has no end is cut off."""
 
-import asyncio
-from collections.abc import AsyncIterator
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from http.client import HTTPResponse
 
 import pytest
 import uvicorn
 
-from shared.edge import answer
-from shared.edge.answer import Answer, encoded
-from shared.edge.serve import Front
-from shared.edge.wire import Wire
-from shared.kernel.reply import Reply
-from tests.unit.edge_does import DOES, SEEN
-from tests.unit.edge_kit import GATEWAY, REGISTRY, SHOP, served
-from tests.waiting import until
+from shared.edge import wire
+from shared.edge.answer import Answer, Receive, Scope, Send
+from shared.edge.wire import HEAD_LIMIT, REQUEST_LIMIT, Wire
 
-MENU = f"/v1/shops/{SHOP}/menu"
+DEADLINE_S = 10.0
+CHUNKED = b"POST %s HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
-@pytest.fixture(autouse=True)
-def fresh() -> None:
-    DOES.clear()
-    SEEN.clear()
-    GATEWAY.__init__()  # type: ignore[misc]  # the functions hold this very gateway
+async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with the number of bytes in the body; /early answers before it is read."""
+    size, more = 0, scope["path"] != "/early"
+    while more:
+        message = await receive()
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    await Answer(200, [(b"content-type", b"text/plain")], b"%d" % size)(scope, receive, send)
 
 
-@pytest.fixture
-async def port() -> AsyncIterator[int]:
-    def find(method: str, path: str) -> object:
-        match = REGISTRY.match(method, path)
-        return served(match.entry.operation) if match else served("menu")
-
-    front = Front(find)  # type: ignore[arg-type]  # FunctionApps
-    config = uvicorn.Config(
-        front, port=0, http=Wire, ws="none", proxy_headers=False, log_level="warning", lifespan="off"
-    )
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve())
-    await until(lambda: server.started, "the server is up")
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    await running
-
-
-async def said(port: int, *requests: str) -> bytes:
-    """Send requests on one connection, all at once, and return everything that comes back until it ends."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write("".join(requests).encode())
-    async with asyncio.timeout(10):
-        received = await reader.read()
-    writer.close()
-    return received
-
-
-def request(method: str, path: str, *headers: str, last: bool = True) -> str:
-    lines = [f"{method} {path} HTTP/1.1", "host: edge", *headers, *(["connection: close"] if last else []), "", ""]
-    return "\r\n".join(lines)
-
-
-def parsed(message: bytes) -> tuple[bytes, dict[bytes, bytes], bytes]:
-    head, _, body = message.partition(b"\r\n\r\n")
-    status, *lines = head.split(b"\r\n")
-    pairs = [line.split(b": ", 1) for line in lines]
-    return status, {name: value for name, value in pairs if name != b"date"}, body
+@pytest.fixture(scope="module")
+def address() -> Iterator[tuple[str, int]]:
+    """Where `counting` is served by `Wire`."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(counting, http=Wire, ws="none", lifespan="off", log_level="critical"))
+        serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        serving.start()
+        yield listening.getsockname()
+        server.should_exit = True
+        serving.join(DEADLINE_S)
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Tell of each answer whether it was written at once."""
-    told: list[bool] = []
-    for server, whole in answer.WHOLE.items():
-
-        def watched(cycle: object, given: Answer, whole: object = whole) -> bool:
-            told.append(whole(cycle, given))  # type: ignore[operator]  # a writer
-            return told[-1]
-
-        monkeypatch.setitem(answer.WHOLE, server, watched)
-    return told
+def connection(address: tuple[str, int]) -> Iterator[socket.socket]:
+    with socket.create_connection(address, timeout=DEADLINE_S) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        yield connection
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "headers"),
-    [
-        ("GET", MENU, ()),
-        ("HEAD", MENU, ()),
-        ("GET", MENU, ('if-none-match: "7"',)),
-        ("GET", f"{MENU}?x=1", ()),
-        ("POST", MENU, ("content-length: 0",)),
-        ("DELETE", "/v1/devices/d1", ()),
-    ],
-)
-async def test_an_answer_at_once_is_the_same_answer(
-    port: int, written: list[bool], method: str, path: str, headers: tuple[str, ...]
-) -> None:
-    asked = request(method, path, "correlation-id: the-same-one", *headers, last=False)
-    first = request("GET", MENU, "correlation-id: the-same-one")
-    at_once = await said(port, asked, first)
-    assert written == [True, False]
-    in_two = await said(port, request(method, path, "correlation-id: the-same-one", *headers))
-    assert written == [True, False, False]
-    alone = at_once[: at_once.rindex(b"HTTP/1.1 ")]
-    status, kept, body = parsed(alone)
-    status_in_two, kept_in_two, body_in_two = parsed(in_two)
-    assert kept_in_two.pop(b"connection") == b"close"
-    assert (status, kept, body) == (status_in_two, kept_in_two, body_in_two)
+def told(connection: socket.socket) -> tuple[int, bytes]:
+    """Return status and body of the next answer."""
+    response = HTTPResponse(connection)
+    response.begin()
+    return response.status, response.read()
 
 
-async def test_pipelined_requests_are_answered_in_order(port: int, written: list[bool]) -> None:
-    several = [request("GET", f"{MENU}?{number}", last=False) for number in "abc"]
-    received = await said(port, *several, request("GET", MENU))
-    assert received.count(b"HTTP/1.1 400 ") == 3
-    assert received.endswith(b'{"said":"menu"}')
-    assert written == [True, True, True, False]
+def post(body: bytes, padding: int = 0) -> bytes:
+    head = b"POST / HTTP/1.1\r\nhost: x\r\nx: %s\r\ncontent-length: %d\r\n\r\n" % (b"p" * padding, len(body))
+    return head + body
 
 
-async def test_an_answer_that_ends_the_connection_ends_it(port: int, written: list[bool]) -> None:
-    received = await said(port, request("POST", "/v1/nonces", "content-length: 99999", last=False))
-    status, headers, _ = parsed(received)
-    assert (status, headers[b"connection"]) == (b"HTTP/1.1 413 Request Entity Too Large", b"close")
-    assert written == [False]
+def hung_up(connection: socket.socket) -> bool:
+    """Return whether the server ended the connection without another word."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
 
 
-async def test_a_client_that_reads_slowly_gets_all_of_it(port: int) -> None:
-    DOES["next"] = Reply(b"x" * 8_000_000)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
-    writer.write((request("GET", MENU, last=False) + request("GET", MENU)).encode())
-    await until(lambda: len(SEEN) >= 1, "the first answer is on its way")
-    async with asyncio.timeout(20):
-        received = await reader.read(-1)
-    writer.close()
-    assert received.count(b"x") >= 16_000_000
-    assert len(SEEN) == 2
+@pytest.mark.parametrize("split", [1, 10, 57, len(post(b"")) - 1, len(post(b"")) + 1])
+def test_a_request_in_pieces_is_one_request(connection: socket.socket, split: int) -> None:
+    for padding in (0, 20_000):
+        whole = post(b"b" * 200_000, padding)
+        connection.sendall(whole[:split])
+        connection.sendall(whole[split:])
+        assert told(connection) == (200, b"200000")
 
 
-@pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\0b", "a\x7fb", "a\x1bb"])
-def test_a_header_that_would_start_another_is_not_made(value: str) -> None:
-    with pytest.raises(ValueError, match="header"):
-        encoded({"location": value})
+def test_a_head_byte_by_byte_is_a_head(connection: socket.socket) -> None:
+    for byte in post(b"whole"):
+        connection.sendall(bytes([byte]))
+    assert told(connection) == (200, b"5")
+
+
+def test_requests_on_each_others_heels_are_all_answered(connection: socket.socket) -> None:
+    connection.sendall(b"".join(post(b"x" * size) for size in range(50)) * 10)
+    answers = connection.makefile("rb")
+    for size in list(range(50)) * 10:
+        lines = iter(answers.readline, b"\r\n")
+        assert next(lines).split()[1] == b"200"
+        length = max(int(line.split()[1]) for line in lines if line.startswith(b"content-length:"))
+        assert answers.read(length) == b"%d" % size
+
+
+def test_many_large_requests_on_one_connection_are_no_large_request(connection: socket.socket) -> None:
+    for _ in range(6):
+        connection.sendall(post(b"b" * 1_000_000, padding=30_000))
+        assert told(connection) == (200, b"1000000")
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 40])
+def test_a_head_without_end_is_refused(connection: socket.socket, pieces: int) -> None:
+    head = b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"p" * HEAD_LIMIT
+    size = -(-len(head) // pieces)
+    for start in range(0, len(head), size):
+        connection.sendall(head[start : start + size])
+    status, body = told(connection)
+    assert (status, b"/problems/headers-too-large" in body) == (431, True)
+    assert hung_up(connection)
+
+
+def test_trailers_without_end_are_cut_off(connection: socket.socket) -> None:
+    connection.sendall(CHUNKED % b"/" + b"1\r\nb\r\n0\r\n")
+    with suppress(ConnectionError):
+        for _ in range(2 * REQUEST_LIMIT // 60_000):
+            connection.sendall(b"t: " + b"p" * 60_000 + b"\r\n")
+    assert hung_up(connection)
+
+
+def test_who_sends_on_after_the_answer_is_cut_off_without_another(connection: socket.socket) -> None:
+    connection.sendall(CHUNKED % b"/early")
+    assert told(connection) == (200, b"0")
+    with suppress(ConnectionError):
+        for _ in range(2 * REQUEST_LIMIT // 65_536):
+            connection.sendall(b"10000\r\n" + b"b" * 65_536 + b"\r\n")
+    assert hung_up(connection)
+
+
+def test_a_head_that_stops_halfway_is_not_waited_for(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "HEAD_TIMEOUT_S", 0.05)
+    with socket.create_connection(address, timeout=DEADLINE_S) as halfway:
+        halfway.sendall(b"GET / HTTP/1.1\r\nhost:")
+        assert hung_up(halfway)
+
+
+def test_what_is_no_http_is_a_problem(connection: socket.socket) -> None:
+    connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    status, body = told(connection)
+    assert (status, b"/problems/invalid" in body) == (400, True)
+    assert hung_up(connection)
