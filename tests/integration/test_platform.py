@@ -32,6 +32,18 @@ def test_an_unknown_path_is_a_problem(platform: Platform) -> None:
     assert reply.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_whoever_opens_it_in_a_browser_finds_the_reference(platform: Platform, path: str) -> None:
+    reply = httpx.get(platform.url + path)
+    assert reply.headers["content-type"].startswith("text/html")
+    assert "<title>Cortado API</title>" in reply.text
+
+
+def test_the_type_of_a_problem_is_the_address_of_its_page(platform: Platform) -> None:
+    kind = httpx.get(f"{platform.url}/v1/teapots").json()["type"]
+    assert httpx.get(kind).text.startswith("# There is no such thing")
+
+
 def test_a_wrong_method_is_told_the_right_ones(platform: Platform) -> None:
     reply = httpx.delete(f"{platform.url}/v1/orders")
     assert reply.status_code == 405
