@@ -5,6 +5,7 @@ Per call, in this order: method and path, who is asking, whether they may, how o
 nobody unknown costs more than a look at their headers.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from functools import cached_property, lru_cache
 from hashlib import sha256
@@ -41,7 +42,7 @@ _READ: Final = frozenset(
     }
 )
 _MAX_KEY: Final = 255
-_ID_LENGTH: Final = 36
+_ID: Final = re.compile(r"[a-z]{3}_[0-9a-f]{32}\Z")
 _KEPT_READS: Final = 4096
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _ANYBODY: Final = Caller("public", frozenset({Role.PUBLIC}), None)
@@ -253,7 +254,7 @@ def _kept(headers: tuple[tuple[str, str], ...]) -> RawHeaders:
 
 def _ids(values: dict[str, str]) -> tuple[str, ...]:
     """Return what in a path is an id, for the log."""
-    return tuple(value for value in values.values() if len(value) == _ID_LENGTH)
+    return tuple(value for value in values.values() if _ID.match(value))
 
 
 def _again(stored: StoredReply, call: Call) -> Answer:

@@ -129,6 +129,14 @@ async def test_neither_tokens_nor_bodies_are_logged(tmp_path: Path) -> None:
         assert secret not in text
 
 
+async def test_what_stands_for_an_id_in_a_path_and_is_none_is_not_logged(tmp_path: Path) -> None:
+    address = "ada".ljust(len(ORDER) - len("@example.com"), "a") + "@example.com"
+    with logged(tmp_path / "log") as lines:
+        async with client("look") as http:
+            await http.get(f"/v1/orders/{address}", headers=customer())
+    assert (lines[0]["status"], "ids" in lines[0]) == (400, False)
+
+
 async def test_lines_below_the_level_are_not_written(tmp_path: Path) -> None:
     with logged(tmp_path / "log") as lines:
         LOG.level = 3
