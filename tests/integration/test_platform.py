@@ -84,8 +84,14 @@ def test_others_find_the_running_platform(platform: Platform) -> None:
 
 
 def test_a_second_platform_on_the_same_data_is_refused(tmp_path: Path) -> None:
-    refused = pytest.raises(ComponentFailed, match=rf"runs already, as process {os.getpid()}: ")
+    refused = pytest.raises(ComponentFailed, match=rf"is starting or stopping, as process {os.getpid()}: ")
     with only_one(tmp_path), refused, only_one(tmp_path):
+        raise AssertionError("two at once")
+
+
+def test_whoever_starts_it_twice_is_told_where_it_is(platform: Platform) -> None:
+    refused = pytest.raises(ComponentFailed, match=f"runs already at {platform.url}, as process {os.getpid()}: ")
+    with only_one(platform.workdir), refused, only_one(platform.workdir):
         raise AssertionError("two at once")
 
 
