@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from datetime import UTC, datetime
 
 import pytest
 from google.cloud.firestore import AsyncClient
 
 from emulators.component import Running
+from shared.adapters.firestore import live_orders
 from shared.adapters.firestore.live_orders import COLLECTION, FirestoreLiveOrders
+from shared.adapters.resilience import Limits, Outage
 from shared.kernel.ids import OrderId, ShopId, UserId
 from shared.kernel.money import Fiat
 from shared.orders.model import LiveOrder, OrderStatus
@@ -66,3 +69,13 @@ async def test_many_orders_at_once_do_not_disturb_one_another(google: GoogleSett
     live, orders = FirestoreLiveOrders(google), [OrderId.new() for _ in range(10)]
     await asyncio.gather(*(live.put(document(order_id, 1, OrderStatus.PENDING)) for order_id in orders))
     assert {await standing(google, order_id) for order_id in orders} == {(1, 1, "pending")}
+
+
+async def test_a_firestore_that_says_nothing_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client can't roll back what never began, and says that instead of what went wrong."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(live_orders, "LIMITS", Limits(timeout_s=0.2, attempts=1))
+        documents = FirestoreLiveOrders(GoogleSettings("cortado-test"))
+        with pytest.raises(Outage):
+            await documents.put(document(OrderId.new(), 1, OrderStatus.PENDING))
