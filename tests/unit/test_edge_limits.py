@@ -2,7 +2,10 @@
 
 import asyncio
 
+import pytest
+
 from shared.edge.limits import LEASES_PER_MINUTE, MAX_CALLERS, Limits
+from shared.edge.request import address_of
 
 
 class Clock:
@@ -66,3 +69,20 @@ def test_memory_is_bounded() -> None:
     for number in range(MAX_CALLERS + 10):
         limits.allow(str(number), "f")
     assert len(limits._counts) == MAX_CALLERS
+
+
+@pytest.mark.parametrize(
+    ("hops", "lines", "seen"),
+    [
+        (0, [b"9.9.9.9"], "192.0.2.1"),
+        (1, [], "192.0.2.1"),
+        (1, [b""], "192.0.2.1"),
+        (1, [b"9.9.9.9, 198.51.100.7"], "198.51.100.7"),
+        (1, [b"9.9.9.9", b"198.51.100.7"], "198.51.100.7"),
+        (2, [b"9.9.9.9", b"198.51.100.7, 203.0.113.1"], "198.51.100.7"),
+        (2, [b"203.0.113.1"], "203.0.113.1"),
+    ],
+)
+def test_a_caller_has_the_address_that_the_outermost_proxy_saw(hops: int, lines: list[bytes], seen: str) -> None:
+    headers = [(b"host", b"x"), *((b"x-forwarded-for", line) for line in lines)]
+    assert address_of({"client": ("192.0.2.1", 1), "headers": headers}, hops) == seen
