@@ -78,12 +78,16 @@ class Kafka:
         logs = folder / "logs"
         logs.mkdir(exist_ok=True)
         _lay_identity(logs)
+        scratch = folder / "tmp"  # Java unpacks native libraries where it is told, and a killed one leaves them there
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
         settings = folder / "server.properties"
         settings.write_text(_SERVER.format(host=HOST, port=port, controller=free_port(), logs=logs))
         return Process(
             self.name,
             [
                 *("java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-Djava.awt.headless=true"),
+                f"-Djava.io.tmpdir={scratch}",
                 *(f"-Dlog4j2.configurationFile={_LOGGING}", "-cp", f"{JARS}/*"),
                 *("kafka.Kafka", settings),
             ],
