@@ -27,7 +27,7 @@ def present() -> Schemas:
     return {
         type_: _without_prose(fact.model_json_schema(mode="serialization"))
         for type_, fact in sorted(declared().items())
-        if not fact.__subclasses__()
+        if fact.__module__.startswith("shared.") and not fact.__subclasses__()
     }
 
 
