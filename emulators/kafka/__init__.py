@@ -86,7 +86,8 @@ class Kafka:
         return Process(
             self.name,
             [
-                *("java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-Djava.awt.headless=true"),
+                *("java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+                "-Djava.awt.headless=true",
                 f"-Djava.io.tmpdir={scratch}",
                 *(f"-Dlog4j2.configurationFile={_LOGGING}", "-cp", f"{JARS}/*"),
                 *("kafka.Kafka", settings),
