@@ -80,6 +80,8 @@ class Standing:
     fee: int | None = None
     final: bool = False
     """By the chain's own rule."""
+    moved: int | None = None
+    """Once it is mined: the base units that reached the receiver. Less than intended where a token keeps a fee."""
 
 
 class HotWallet(Protocol):
@@ -102,9 +104,10 @@ class HotWallet(Protocol):
         """Return a transaction that pays the intent from slots that are not taken. Raises WalletShort, Invalid."""
         ...
 
-    async def bump(self, intent: Intent, before: Sequence[SignedTransaction]) -> Draft:
+    async def bump(self, intent: Intent, before: Sequence[SignedTransaction], *, taken: Collection[str]) -> Draft:
         """Return a dearer transaction for the same intent that shares a slot with every one of `before`.
 
+        It may use up further slots, none of those that are taken by others; those of `before` may be among `taken`.
         Raises WalletShort, Invalid when the fee would pass the wallet's limit.
         """
         ...
