@@ -143,6 +143,13 @@ class PaymentId(Id):
     prefix = "pay"
 
 
+class RefundId(Id):
+    """Coins of a payment that are given back."""
+
+    __slots__ = ()
+    prefix = "rfd"
+
+
 class ClaimId(Id):
     """The right to pick up an order; same digits as the order."""
 
@@ -162,3 +169,17 @@ class DeviceId(Id):
 
     __slots__ = ()
     prefix = "dev"
+
+
+class PayoutChangeId(Id):
+    """A change of the account that a shop is paid to."""
+
+    __slots__ = ()
+    prefix = "pyc"
+
+
+class SweepId(Id):
+    """A plan to move a shop's coins to its treasury."""
+
+    __slots__ = ()
+    prefix = "swp"
