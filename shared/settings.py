@@ -8,7 +8,9 @@ import os
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Final, Self
+
+from shared.kernel.money import declare
 
 
 class Misconfigured(Exception):
@@ -347,6 +349,10 @@ class AwsSettings:
         )
 
 
+EVM_DECIMALS: Final = 18
+"""Of the coin that an EVM chain's gas is paid in: the machine counts in wei, whatever the coin is called."""
+
+
 @dataclass(frozen=True, slots=True)
 class TokenSettings:
     """A token contract that may be paid with."""
@@ -354,6 +360,10 @@ class TokenSettings:
     symbol: str
     contract: str
     decimals: int
+    peg: str | None = None
+    """The currency that a stablecoin is to be worth one unit of: further away it is refused."""
+    priced_as: str | None = None
+    """The symbol that price feeds know it by, where that is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,13 +411,22 @@ class ChainSettings:
         if told["kind"] == "evm" and name != f"evm:{told['chain_id']}":
             raise Misconfigured(f"CHAINS: {name} must be named evm:{told['chain_id']}, after its chain id.")
         try:
-            tokens = tuple(
-                TokenSettings(symbol, str(token["contract"]), int(token["decimals"]))
-                for symbol, token in told.get("tokens", {}).items()
-            )
-            return cls(name=name, **{**told, "tokens": tokens})
+            tokens = tuple(TokenSettings(symbol, **token) for symbol, token in told.get("tokens", {}).items())
+            settings = cls(name=name, **{**told, "tokens": tokens})
         except (AttributeError, KeyError, TypeError, ValueError) as wrong:
             raise Misconfigured(f"CHAINS: a token of {name} needs a contract and decimals.") from wrong
+        settings.declare()
+        return settings
+
+    def declare(self) -> None:
+        """Make the chain's assets known to this process. Raises Misconfigured where a symbol means two coins."""
+        try:
+            if self.kind == "evm":
+                declare(self.native, EVM_DECIMALS)
+            for token in self.tokens:
+                declare(token.symbol, token.decimals, peg=token.peg, priced_as=token.priced_as)
+        except (TypeError, ValueError) as wrong:
+            raise Misconfigured(f"CHAINS: an asset of {self.name} can't be: {wrong}.") from wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,6 +442,12 @@ class ChainsSettings:
         if not isinstance(told, dict) or not all(isinstance(chain, dict) for chain in told.values()):
             raise Misconfigured("CHAINS must be a JSON object of chains by name.")
         return cls(tuple(ChainSettings.of(name, chain) for name, chain in told.items()))
+
+
+def declare_assets(environ: Mapping[str, str] = os.environ) -> None:
+    """Make the assets of CHAINS known to this process, where it is set. Raises Misconfigured."""
+    if environ.get("CHAINS"):
+        ChainsSettings.from_env(environ)
 
 
 @dataclass(frozen=True, slots=True)

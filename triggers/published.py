@@ -5,6 +5,7 @@ that say the same.
 """
 
 import importlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -98,10 +99,15 @@ def _differences(before: dict[str, Any], now: dict[str, Any], where: str) -> Ite
 
 
 def _covers(before: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Return whether a consumer of `before` understands `now`: equal, but for values added to an enumeration."""
+    """Return whether a consumer of `before` understands `now`: equal, but for values added to an enumeration.
+
+    An enumeration of strings may be opened to a pattern that all its values match.
+    """
     if "enum" in before and "enum" in now:
         rest = [{key: value for key, value in schema.items() if key != "enum"} for schema in (before, now)]
         return rest[0] == rest[1] and set(before["enum"]) <= set(now["enum"])
+    if "enum" in before and "pattern" in now:
+        return before.get("type") == now.get("type") and all(re.search(now["pattern"], each) for each in before["enum"])
     return before == now
 
 

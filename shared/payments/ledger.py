@@ -142,7 +142,7 @@ def accounts(position: Position) -> dict[Line, int]:
             received[arrival.asset or payment.asset] += arrival.units
     balances: dict[Line, int] = {}
     for asset in sorted({payment.asset, *received, *position.refunds}):
-        own = asset is payment.asset
+        own = asset == payment.asset
         open_ = own and not payment.settled and not payment.expired
         back = position.refunds.get(asset, Refund())
         settled = position.credited if own else 0

@@ -8,7 +8,7 @@ from shared.payments.model import Payment
 def link(payment: Payment) -> str:
     """Return the link that asks a wallet to pay exactly what is due."""
     kind, _, chain_id = payment.chain.partition(":")
-    if payment.asset is Asset.BTC:
+    if payment.asset == Asset.BTC:
         return f"bitcoin:{payment.address}?amount={whole(payment.due, payment.asset.decimals)}"
     if kind != "evm":
         raise Bug(f"no link for {payment.asset} on {payment.chain}")

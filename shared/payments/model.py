@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.kernel.ids import MerchantId, OrderId, PaymentId, ShopId, UserId
-from shared.kernel.money import Asset, Frozen, Money, Units
+from shared.kernel.money import Asset, Frozen, KnownAsset, Money, Units
 from shared.payments.facts import Quote
 
 
@@ -41,7 +41,7 @@ class Finality(StrEnum):
 class RequestPayment(Frozen):
     """How the customer wants to pay. `chain` is needed only where the asset exists on several."""
 
-    asset: Asset
+    asset: KnownAsset
     chain: str | None = Field(default=None, pattern=r"^[a-z0-9:-]{1,40}$", examples=["evm:31337"])
 
 

@@ -144,7 +144,7 @@ class _Fold:
         return next((a for a in self._payment.transfers if (a.txid, a.position) == key), None)
 
     def _foreign(self, transfer: Transfer) -> Asset | None:
-        return None if transfer.asset is self._payment.asset else transfer.asset
+        return None if transfer.asset == self._payment.asset else transfer.asset
 
 
 def _id(payment: Payment, txid: str, position: int) -> facts.ChainTransfer:

@@ -89,6 +89,13 @@ DEFAULTS: Final[Mapping[Asset, AssetPolicy]] = {
 """What holds where CHAINS names no `policies` of its own."""
 
 
+def _unheard_of(asset: Asset) -> AssetPolicy:
+    """Return the default policy of an asset that only CHAINS knows: dust is a cent, or a millionth of a coin."""
+    dust = 10 ** max(asset.decimals - (2 if asset.peg else 6), 0)
+    return AssetPolicy(tolerance=1, tolerance_bp=50, dust=dust, tiers=_EVM_TIERS)
+
+
 def policy_of(asset: Asset, told: Mapping[str, object]) -> AssetPolicy:
     """Return the asset's default policy with what CHAINS says otherwise. Raises ValueError for what makes no sense."""
-    return AssetPolicy.model_validate({**DEFAULTS[asset].model_dump(), **told})
+    default = DEFAULTS.get(asset) or _unheard_of(asset)
+    return AssetPolicy.model_validate({**default.model_dump(), **told})

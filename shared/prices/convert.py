@@ -11,10 +11,11 @@ async def convert(asked: Convert, *, using: Prices) -> Reply[ConvertView]:
     """Return both amounts at the present rate. Raises NotPriced, NoFreshPrice, AssetDepegged."""
     pair = Pair(asked.asset, asked.currency)
     rates = by_pair(await using.rows.in_currency(asked.currency))
-    dollars = rates if asked.currency == "USD" else by_pair(await using.rows.in_currency("USD"))
-    if not rates and dollars:
+    peg = asked.asset.peg or "USD"
+    others = rates if asked.currency == peg else by_pair(await using.rows.in_currency(peg))
+    if not rates and others:
         raise NotPriced(f"Coins are not priced in {asked.currency} here. Ask in another currency.")
-    rate = usable(rates.get(pair), dollars.get(Pair(asked.asset, "USD")), pair, now=using.clock.now())
+    rate = usable(rates.get(pair), others.get(Pair(asked.asset, peg)), pair, now=using.clock.now())
     if asked.coin_units is not None:
         coins = Money(asset=asked.asset, units=asked.coin_units)
         fiat = fiat_for(coins, rate.rate, asked.currency)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from pydantic import Field, model_validator
 
-from shared.kernel.money import Asset, Currency, Fiat, Frozen, Money, Units
+from shared.kernel.money import Asset, Currency, Fiat, Frozen, KnownAsset, Money, Units
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class PricesView(Frozen):
 class Convert(Frozen):
     """So much fiat in coins, or so many coins in fiat: give `currency` with `units` of it, or `coin_units`."""
 
-    asset: Asset
+    asset: KnownAsset
     currency: Currency = "EUR"
     units: Units | None = Field(default=None, le=10**15, description="Minor units of the currency: cents")
     coin_units: Units | None = Field(

@@ -4,7 +4,7 @@ import asyncio
 
 from shared.kernel.decision import By
 from shared.kernel.errors import Transient
-from shared.prices.model import Rate
+from shared.prices.model import Pair, Rate
 from shared.prices.ports import Polling
 from shared.prices.rates import NoFreshPrice, rate_of
 
@@ -15,14 +15,15 @@ async def poll_prices(*, by: By, using: Polling) -> int:
     A pair that fewer than two feeds agree on keeps its old rate, which soon is too old for quotes. Raises Transient
     when no pair at all has a price.
     """
-    told = await asyncio.gather(*(feed.read(using.pairs) for feed in using.feeds), return_exceptions=True)
+    asked = tuple(dict.fromkeys(source(pair) for pair in using.pairs))
+    told = await asyncio.gather(*(feed.read(asked) for feed in using.feeds), return_exceptions=True)
     for answer in told:
         if isinstance(answer, BaseException) and not isinstance(answer, Transient):
             raise answer
     answers = [answer for answer in told if not isinstance(answer, BaseException)]
     now, rates = using.clock.now(), list[Rate]()
     for pair in using.pairs:
-        readings = [answer[pair] for answer in answers if pair in answer]
+        readings = [answer[source(pair)] for answer in answers if source(pair) in answer]
         try:
             rates.append(rate_of(pair, readings, now=now))
         except NoFreshPrice:
@@ -32,3 +33,8 @@ async def poll_prices(*, by: By, using: Polling) -> int:
     elif using.pairs:
         raise NoFreshPrice(f"{len(answers)} of {len(using.feeds)} price feeds answered, and no two agree on anything.")
     return len(rates)
+
+
+def source(pair: Pair) -> Pair:
+    """Return the pair that feeds are asked for: a bridged token, say, has the price of what it stands for."""
+    return Pair(pair.asset.priced_as, pair.currency)

@@ -21,8 +21,7 @@ MOVED: Final = Decimal("0.001")
 """A rate that moved by this part of it is told at once; otherwise every minute."""
 TELL_EVERY: Final = timedelta(minutes=1)
 DEPEGGED: Final = Decimal("0.03")
-"""A stablecoin further from one dollar than this is refused."""
-STABLE: Final = frozenset({Asset.USDC, Asset.USDT})
+"""A stablecoin further from what it is pegged to (one dollar, one euro) than this is refused."""
 
 
 class NoFreshPrice(Transient):
@@ -40,7 +39,7 @@ class NotPriced(NotFound):
 
 
 class AssetDepegged(Conflict):
-    """A stablecoin is not worth its dollar at the moment."""
+    """A stablecoin is not worth what it is pegged to at the moment."""
 
     type = "asset-depegged"
     title = "The stablecoin has lost its peg"
@@ -69,15 +68,15 @@ def is_fresh(rate: Rate, *, now: datetime) -> bool:
     return abs(now - rate.at) <= FRESH_FOR
 
 
-def usable(rate: Rate | None, dollar: Rate | None, pair: Pair, *, now: datetime) -> Rate:
-    """Return the rate if a quote may be given at it; `dollar` is the asset's rate in USD.
+def usable(rate: Rate | None, pegged: Rate | None, pair: Pair, *, now: datetime) -> Rate:
+    """Return the rate if a quote may be given at it; `pegged` is the rate in what it is pegged to.
 
-    Raises NoFreshPrice, and AssetDepegged for a stablecoin that is far from one dollar.
+    Raises NoFreshPrice, and AssetDepegged for a stablecoin that is far from its peg.
     """
     if rate is None or not is_fresh(rate, now=now):
         raise NoFreshPrice(f"No fresh price of {pair.asset} in {pair.currency}. Try again soon, or pay otherwise.")
-    if pair.asset in STABLE and dollar is not None and abs(dollar.rate - 1) > DEPEGGED:
-        raise AssetDepegged(f"{pair.asset} is not worth a dollar at the moment. Pay in another asset.")
+    if pair.asset.peg is not None and pegged is not None and abs(pegged.rate - 1) > DEPEGGED:
+        raise AssetDepegged(f"{pair.asset} is not worth its {pair.asset.peg} at the moment. Pay in another asset.")
     return rate
 
 

@@ -11,13 +11,14 @@ from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_val
 
 from shared.kernel.hours import Opening
 from shared.kernel.ids import MerchantId, ShopId
-from shared.kernel.money import Asset, Currency, Frozen
+from shared.kernel.money import Asset, Currency, Frozen, KnownAsset
 from shared.kernel.text import Line, Name
 from shared.shops.facts import PayoutAccount, Position
 
 MAX_LATITUDE = 85.0
 """Beyond it the maps of the web and the geo index end; no shop is there."""
 MAX_SPANS = 42
+MAX_ASSETS = 20
 
 
 class Family(StrEnum):
@@ -29,7 +30,7 @@ class Family(StrEnum):
     @classmethod
     def of(cls, asset: Asset) -> "Family":
         """Return the family on whose chains the asset is paid."""
-        return cls.BITCOIN if asset is Asset.BTC else cls.EVM
+        return cls.BITCOIN if asset == Asset.BTC else cls.EVM
 
 
 @cache
@@ -89,9 +90,9 @@ class RegisterShop(Frozen):
     position: Location
     timezone: Timezone
     currency: Currency
-    accepts: tuple[Asset, ...] = Field(min_length=1, max_length=len(Asset))
+    accepts: tuple[KnownAsset, ...] = Field(min_length=1, max_length=MAX_ASSETS)
     payout: PayoutKeys
-    confirmations: dict[Asset, Annotated[int, Field(ge=1, le=1000, strict=True)]] = Field(
+    confirmations: dict[KnownAsset, Annotated[int, Field(ge=1, le=1000, strict=True)]] = Field(
         default={}, description="Confirmations asked for before an order is made; otherwise the chain's own number"
     )
 

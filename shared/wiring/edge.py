@@ -31,6 +31,7 @@ from shared.settings import (
     PostgresSettings,
     RedisSettings,
     ServiceIdentitySettings,
+    declare_assets,
 )
 from triggers.registry import load
 
@@ -69,6 +70,7 @@ def work_function(function: Callable[[Work[B]], Awaitable[None]]) -> EntryPoint:
 @cache
 def edge() -> Edge:
     """Return what the functions of this process share."""
+    declare_assets()
     settings, gateway = EdgeSettings.from_env(), EngineGateway()
     callers = Callers(api_key=gateway.api_key, customers=customer_tokens, services=_service_tokens)
     return Edge(settings, gateway, callers)

@@ -35,14 +35,16 @@ def shown_prices() -> ShownPrices:
 def polling() -> Polling:
     """Return what polling is given. Raises Misconfigured for a currency or format that nobody knows."""
     from shared.adapters.feeds.http import HttpFeed
+    from shared.settings import declare_assets
 
     settings = PricesSettings.from_env()
+    declare_assets()
     unknown = set(settings.currencies) - MINOR_DIGITS.keys()
     if unknown:
         raise Misconfigured(f"PRICE_CURRENCIES: {', '.join(sorted(unknown))} is no currency that is priced here.")
     return Polling(
         feeds=tuple(HttpFeed(feed) for feed in settings.feeds),
-        pairs=tuple(Pair(asset, currency) for currency in settings.currencies for asset in Asset),
+        pairs=tuple(Pair(asset, currency) for currency in settings.currencies for asset in Asset.known()),
         rows=PostgresPrices(database(), region=region()),
         clock=clock(),
     )

@@ -25,7 +25,7 @@ from shared.payments.ports import AssetNotOffered
 from shared.payments.quote import message
 from shared.prices.rates import AssetDepegged, NoFreshPrice
 from tests.integration.ordering import again
-from tests.integration.paying import Paying, both
+from tests.integration.paying import RATES, Paying, both
 
 CURSOR = Sql(
     "insert into chain_cursors (chain, merchant_id, height, block_hash, final_height, scanned_at, version, head)"
@@ -48,7 +48,7 @@ async def paying(database: str) -> AsyncIterator[Paying]:
 
 
 async def test_every_payment_gets_an_address_of_its_own_that_is_watched(paying: Paying) -> None:
-    views = [await paying.requested(asset) for asset in (*Asset, *Asset)]
+    views = [await paying.requested(asset) for asset in (*RATES, *RATES)]
     assert len({view.address for view in views}) == len(views)
     rows = await paying.db.run(COUNT)
     assert tuple(rows[0]) == (len(views), len(views))

@@ -31,7 +31,9 @@ from shared.prices.publish_prices import publish_prices
 from shared.prices.rates import NoFreshPrice, NotPriced
 from shared.settings import PostgresSettings, PricesSettings, RedisSettings
 
-PAIRS = tuple(Pair(asset, currency) for currency in ("EUR", "USD") for asset in Asset)
+PAIRS = tuple(
+    Pair(asset, currency) for currency in ("EUR", "USD") for asset in (Asset.BTC, Asset.ETH, Asset.USDC, Asset.USDT)
+)
 POLL = By("poll_prices")
 IMPATIENT = Limits(timeout_s=1.0, attempts=1, concurrent=4, failures=1000)
 TOLD = Sql("select key, convert_from(body, 'UTF8') from outbox where topic = 'price-events' order by seq")
@@ -62,7 +64,7 @@ async def rates(polling: Polling, currency: str = "EUR") -> dict[Asset, Rate]:
 async def test_every_pair_gets_the_median_of_all_feeds_with_its_proof(polling: Polling, db: Database) -> None:
     assert await poll_prices(by=POLL, using=polling) == len(PAIRS)
     found = await rates(polling)
-    assert set(found) == set(Asset)
+    assert set(found) == {pair.asset for pair in PAIRS}
     assert {said.feed for said in found[Asset.BTC].feeds} == set(FEEDS)
     assert Decimal(50_000) < found[Asset.BTC].rate < Decimal(70_000)
     told = await db.run(TOLD)

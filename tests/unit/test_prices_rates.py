@@ -97,7 +97,7 @@ def test_an_old_rate_gives_no_quote_and_a_lost_peg_neither() -> None:
 @given(
     st.integers(0, 10**12),
     st.decimals("0.000001", "1000000", places=6).filter(lambda value: value > 0),
-    st.sampled_from(list(Asset)),
+    st.sampled_from([Asset.BTC, Asset.ETH, Asset.USDC, Asset.USDT]),
     st.sampled_from(list(MINOR_DIGITS)),
 )
 def test_coins_are_rounded_up_to_the_unit_and_fiat_down_to_the_cent(

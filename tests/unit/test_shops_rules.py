@@ -160,7 +160,7 @@ def test_what_everybody_sees_has_no_trace_of_account_keys_and_its_owner_sees_fin
 
 
 def test_assets_of_one_family_share_an_account_key() -> None:
-    assert {asset: Family.of(asset) for asset in Asset} == {
+    assert {asset: Family.of(asset) for asset in (Asset.BTC, Asset.ETH, Asset.USDC, Asset.USDT)} == {
         Asset.BTC: Family.BITCOIN,
         Asset.ETH: Family.EVM,
         Asset.USDC: Family.EVM,

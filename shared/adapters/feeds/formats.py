@@ -79,7 +79,7 @@ class Kraken:
 
     def questions(self, pairs: Sequence[Pair]) -> Mapping[str, Sequence[Pair]]:
         """Return one path for all pairs."""
-        names = ",".join(f"{'XBT' if pair.asset is Asset.BTC else pair.asset}{pair.currency}" for pair in pairs)
+        names = ",".join(f"{'XBT' if pair.asset == Asset.BTC else pair.asset}{pair.currency}" for pair in pairs)
         return {f"/0/public/Ticker?pair={names}": tuple(pairs)}
 
     def prices(self, body: bytes, pairs: Sequence[Pair]) -> Mapping[Pair, Answered]:
@@ -97,7 +97,7 @@ class Kraken:
 
 def _kraken_names(pair: Pair) -> tuple[str, ...]:
     """Return what Kraken may call a pair: XXBTZEUR, XBTEUR, USDTZUSD, USDCUSD …"""
-    codes = [code for code, asset in _KRAKEN_CODES.items() if asset is pair.asset] or [pair.asset]
+    codes = [code for code, asset in _KRAKEN_CODES.items() if asset == pair.asset] or [pair.asset]
     return tuple(f"{code}{z}{pair.currency}" for code in codes for z in ("", "Z"))
 
 

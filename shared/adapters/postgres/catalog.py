@@ -73,4 +73,4 @@ class PostgresRates:
 
     async def _load(self, currency: Currency) -> Mapping[Asset, Rate]:
         rows = await self._db.run(_RATES, currency=currency)
-        return {Asset(asset): Rate(rate, at) for asset, rate, at in rows if asset in Asset.__members__}
+        return {Asset(asset): Rate(rate, at) for asset, rate, at in rows}

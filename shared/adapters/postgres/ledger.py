@@ -149,7 +149,7 @@ def post_params(entries: Iterable[Entry], by: By) -> dict[str, Any]:
                     "payment_id": entry.payment_id,
                     "version": entry.version,
                     "book": line.book.value,
-                    "asset": line.asset.value,
+                    "asset": line.asset,
                     "account": line.account.value,
                     "units": str(units),
                 }

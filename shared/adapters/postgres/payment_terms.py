@@ -23,7 +23,7 @@ select o.shop_id, o.merchant_id, o.customer_id, o.status = 'pending', o.pay_by >
 )
 _RATES: Final = Sql(
     "select clock_timestamp(), asset, currency, rate, feeds::text, at, version from price_latest"
-    " where asset = :asset and currency = any(array[:currency, 'USD'])"
+    " where asset = :asset and currency = any(array[:currency, :peg])"
 )
 _NOW: Final = Sql("select clock_timestamp()")
 _PAYOUT: Final = TypeAdapter(dict[str, PayoutAccount])
@@ -79,11 +79,12 @@ class PostgresQuotes:
 
     async def lock(self, fiat: Fiat, asset: Asset) -> LockedQuote:
         """Return the amount in base units, rounded up. Raises NoFreshPrice, AssetDepegged."""
-        rows = await self._db.run(_RATES, asset=asset, currency=fiat.currency)
+        peg = asset.peg or fiat.currency
+        rows = await self._db.run(_RATES, asset=asset, currency=fiat.currency, peg=peg)
         rates = by_pair(rate_of_row(row[1:]) for row in rows)
         now = rows[0][0] if rows else (await self._db.run(_NOW))[0][0]
         pair = Pair(asset, fiat.currency)
-        rate = usable(rates.get(pair), rates.get(Pair(asset, "USD")), pair, now=now)
+        rate = usable(rates.get(pair), rates.get(Pair(asset, peg)), pair, now=now)
         return LockedQuote(
             amount=coins_for(fiat, rate.rate, asset),
             rate=f"{rate.rate:f}",
