@@ -1,4 +1,4 @@
 """Bitcoin: a node over RPC and REST, its blocks and mempool as transfers, addresses and public derivation.
 
-No private key belongs here, and nothing imports a wallet library.
+No private key belongs here: the hot wallet asks a signer.
 """
