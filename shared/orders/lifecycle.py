@@ -3,7 +3,7 @@
 pending ──▶ confirmed ──▶ preparing ──▶ ready ──▶ completed
    │            │
    ├─▶ expired  └─▶ cancelled        halted/resumed: the payment was reversed, and settled again
-   └─▶ cancelled
+   └─▶ cancelled              a payment that stays away for a day: cancelled, until it is handed over
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from shared.orders.ports import PricedMenu, ShopTerms
 PAY_WITHIN: Final = timedelta(minutes=15)
 GRACE: Final = timedelta(minutes=10)
 MAX_TOTAL: Final = 10**12
+_LOST: Final = "The chain took the payment back, and it did not come again."
 
 _NEXT: Final = {
     OrderStatus.PENDING: {OrderStatus.CONFIRMED, OrderStatus.CANCELLED, OrderStatus.EXPIRED},
@@ -202,12 +203,18 @@ def cancel(order: Order | None, *, reason: str, by: By, now: datetime) -> Sequen
     return (facts.OrderCancelled(**_who(order, now), cancelled_by=by.actor, reason=reason),)
 
 
-def expire(order: Order | None, *, now: datetime) -> Sequence[Fact]:
-    """Return the facts of an order nobody paid in time; none when it has moved on."""
+def expire(order: Order | None, payment_id: PaymentId | None, *, now: datetime) -> Sequence[Fact]:
+    """Return the facts of an order nobody paid in time; none when it has moved on.
+
+    One that is halted because the chain took `payment_id` back, and whose payment has now expired, is called off.
+    """
     order = existing(order)
-    if order.status is not OrderStatus.PENDING:
-        return ()
-    return (facts.OrderExpired(**_who(order, now)),)
+    if order.status is OrderStatus.PENDING:
+        return (facts.OrderExpired(**_who(order, now)),)
+    unfinished = order.status in {OrderStatus.CONFIRMED, OrderStatus.PREPARING, OrderStatus.READY}
+    if order.halted and unfinished and order.payment_id == payment_id:
+        return (facts.OrderCancelled(**_who(order, now), cancelled_by="expire_order", reason=_LOST),)
+    return ()
 
 
 def existing(order: Order | None) -> Order:

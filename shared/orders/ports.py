@@ -49,11 +49,15 @@ class PricedMenu:
 
 @dataclass(frozen=True, slots=True)
 class PaymentStanding:
-    """Whether a payment stands settled, and the version at which that was true."""
+    """Whether a payment stands settled, and the version at which that was true.
+
+    `others_open`: another payment of the same order may settle yet.
+    """
 
     payment_id: PaymentId
     settled: bool
     version: int
+    others_open: bool = False
 
 
 class Shops(Protocol):

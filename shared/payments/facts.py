@@ -1,10 +1,11 @@
 """Published facts of payments and of the chains they arrive on."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar
 
 from shared.kernel.facts import Fact
-from shared.kernel.ids import MerchantId, OrderId, PaymentId, ShopId, UserId
+from shared.kernel.ids import MerchantId, OrderId, PaymentId, RefundId, ShopId, UserId
 from shared.kernel.money import Asset, Fiat, Frozen, Money, Units
 
 
@@ -34,6 +35,22 @@ class Quote(Frozen):
     locked_at: datetime
     expires_at: datetime
     signature: str = ""
+
+
+class Closing(StrEnum):
+    """Why a payment was closed."""
+
+    ORDER_CANCELLED = "order_cancelled"
+    PAID_OTHERWISE = "paid_otherwise"
+
+
+class LateCover(Frozen):
+    """What a late payment was measured by: `costs` base units buy the whole order at `rate`, with each feed's word."""
+
+    costs: Units
+    rate: str
+    feeds: tuple[FeedPrice, ...]
+    at: datetime
 
 
 class ChainTransfer(Frozen):
@@ -123,12 +140,13 @@ class PaymentExcluded(PaymentFact):
 
 
 class PaymentSettled(PaymentFact):
-    """Enough has arrived, confirmed by policy. Reversible until final."""
+    """Enough has arrived, confirmed by policy. Reversible until final. `late` is named where late coins were needed."""
 
     type: ClassVar = "payment.settled.v1"
     received: Money
     height: int
     at: datetime
+    late: LateCover | None = None
 
 
 class PaymentFinal(PaymentFact):
@@ -143,6 +161,31 @@ class PaymentReversed(PaymentFact):
 
     type: ClassVar = "payment.reversed.v1"
     reason: str
+    at: datetime
+
+
+class PaymentSuperseded(PaymentFact):
+    """Its customer chose another coin before anything was seen. Is it paid yet, the first one to settle wins."""
+
+    type: ClassVar = "payment.superseded.v1"
+    asset: Asset
+    chain: str
+    at: datetime
+
+
+class PaymentClosed(PaymentFact):
+    """Its order takes no money any more: called off, or settled by another payment. What stands is the customer's."""
+
+    type: ClassVar = "payment.closed.v1"
+    reason: Closing
+    at: datetime
+
+
+class PaymentWrittenOff(PaymentFact):
+    """The order was handed over and the chain took the payment back: `lost` is the shop's, until it settles again."""
+
+    type: ClassVar = "payment.written_off.v1"
+    lost: Money
     at: datetime
 
 
@@ -162,3 +205,135 @@ class BlockScanned(Fact):
     block_hash: str
     final_height: int
     scanned_at: datetime
+
+
+class RefundRate(StrEnum):
+    """How many coins a refund is: as many as came, or what they were worth then at the rate of now."""
+
+    COINS = "coins"
+    FIAT_NOW = "fiat_now"
+
+
+class RefundDelay(StrEnum):
+    """What an approved refund waits for."""
+
+    NOT_FINAL = "not_final"
+    WALLET_SHORT = "wallet_short"
+    FEE_TOO_HIGH = "fee_too_high"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class RefundMarket(Frozen):
+    """The rate that a refund at the value of now was counted by: fiat per whole coin, with each feed's word."""
+
+    rate: str
+    feeds: tuple[FeedPrice, ...]
+    at: datetime
+
+
+class RefundFact(PaymentFact):
+    """What every fact of a refund says."""
+
+    type: ClassVar = "payment.refund.v1"
+    refund_id: RefundId
+    at: datetime
+
+
+class RefundRequested(RefundFact):
+    """Coins are to be given back, and reserved. `of_settled` base units of them are taken from the shop's revenue.
+
+    `to_key` is the destination as the chain has it; `worth` what the coins are worth at the rate of the payment's
+    quote; it is `approvals` different people who must approve.
+    """
+
+    type: ClassVar = "payment.refund_requested.v1"
+    amount: Money
+    of_settled: Units = 0
+    to: str
+    to_key: str
+    rate: RefundRate = RefundRate.COINS
+    worth: Fiat | None = None
+    market: RefundMarket | None = None
+    requested_by: str
+    by_customer: bool
+    approvals: int
+    reason: str | None = None
+
+
+class RefundApproved(RefundFact):
+    """Somebody of the merchant agrees, or the policy does: then `approved_by` is `policy`."""
+
+    type: ClassVar = "payment.refund_approved.v1"
+    approved_by: str
+
+
+class RefundDeclined(RefundFact):
+    """It is not given; nothing was signed, and its coins are free again."""
+
+    type: ClassVar = "payment.refund_declined.v1"
+    declined_by: str
+    reason: str | None = None
+
+
+class RefundDelayed(RefundFact):
+    """It is approved and can't be sent now."""
+
+    type: ClassVar = "payment.refund_delayed.v1"
+    reason: RefundDelay
+
+
+class RefundSigned(RefundFact):
+    """A transaction that pays it exists: `raw` may be broadcast from now on, until another that shares a slot is final.
+
+    The second and later ones of a refund are dearer copies of the first. `fee` is the most it can cost.
+    """
+
+    type: ClassVar = "payment.refund_signed.v1"
+    txid: str
+    raw: str
+    slots: tuple[str, ...]
+    fee: Money
+
+
+class RefundBroadcast(RefundFact):
+    """The network has it."""
+
+    type: ClassVar = "payment.refund_broadcast.v1"
+    txid: str
+
+
+class RefundMined(RefundFact):
+    """It is in a block that a reorganisation can still take back."""
+
+    type: ClassVar = "payment.refund_mined.v1"
+    txid: str
+    height: int
+    block_hash: str
+
+
+class RefundReverted(RefundFact):
+    """A reorganisation took it back before it was final; the same bytes are sent again."""
+
+    type: ClassVar = "payment.refund_reverted.v1"
+    txid: str
+    block_hash: str
+
+
+class RefundConfirmed(RefundFact):
+    """It is final. `moved` is what reached the receiver, where the chain says so."""
+
+    type: ClassVar = "payment.refund_confirmed.v1"
+    txid: str
+    fee: Money
+    height: int
+    moved: Units | None = None
+
+
+class RefundFailed(RefundFact):
+    """It is in a final block and moved nothing: its fee is lost, and it is to be sent anew."""
+
+    type: ClassVar = "payment.refund_failed.v1"
+    txid: str
+    fee: Money
+    height: int

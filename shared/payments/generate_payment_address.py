@@ -1,12 +1,16 @@
 """generate_payment_address: an address of its own for an order's payment, with a locked, signed quote."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from shared.kernel.decision import By, Guard, Stored
-from shared.kernel.errors import Conflict, NotFound, Transient
+from shared.kernel.errors import Bug, Conflict, NotFound, Transient
+from shared.kernel.facts import Fact
 from shared.kernel.ids import OrderId, PaymentId
 from shared.kernel.money import Asset, Money
 from shared.kernel.reply import Reply
+from shared.payments import lifecycle
 from shared.payments.facts import PaymentRequested
 from shared.payments.get_payment import shown
 from shared.payments.model import Payment, PaymentView, RequestPayment
@@ -24,7 +28,7 @@ class NotPayable(Conflict):
 
 
 class PaymentActive(Conflict):
-    """The order is being paid in another asset."""
+    """Something of the order's payment in another asset has arrived."""
 
     type = "payment-active"
     title = "The order has another payment under way"
@@ -42,6 +46,7 @@ async def generate_payment_address(
 ) -> Reply[PaymentView]:
     """Return 201 with the new payment, or 200 with the one that is under way in this very asset.
 
+    Another asset may be chosen until something of the first was seen; both addresses stay watched.
     Raises NotFound, NotPayable, PaymentActive, AssetNotOffered, NoFreshPrice, AssetDepegged, NotWatched,
     AlreadyAnswered, KeyReused, Transient.
     """
@@ -53,7 +58,10 @@ async def generate_payment_address(
         active = await using.store.active_of(order_id)
         if active is not None:
             await using.store.must_be_new(by)
-            return _under_way(active, command.asset, chain)
+            if (active.state.asset, active.state.chain) == (command.asset, chain.name):
+                return shown(active)
+            _must_be_payable(order)
+            await _supersede(active, command.asset, chain, by=by, using=using)
         _must_be_payable(order)
         stored = await _request(order, command.asset, chain, by=by, using=using)
         if stored is not None:
@@ -124,14 +132,22 @@ def _must_be_payable(order: PayableOrder) -> None:
         raise NotPayable("Its time to pay is over. Order again.")
 
 
-def _under_way(active: Stored[Payment], asset: Asset, chain: PayableChain) -> Reply[PaymentView]:
-    payment = active.state
-    if (payment.asset, payment.chain) != (asset, chain.name):
-        raise PaymentActive(
-            f"It is to be paid in {payment.asset} on {payment.chain}; pay that, or cancel and order again.",
-            payment_id=payment.payment_id,
-        )
-    return shown(active)
+async def _supersede(active: Stored[Payment], asset: Asset, chain: PayableChain, *, by: By, using: Requesting) -> None:
+    """Let the customer choose another coin, as long as nothing was seen of the first. Raises PaymentActive."""
+    now = using.clock.now()
+
+    def rule(payment: Payment | None) -> Sequence[Fact]:
+        if payment is None:
+            raise Bug(f"{active.state.payment_id} is gone")
+        told = lifecycle.supersede(payment, asset=asset, chain=chain.name, now=now)
+        if not told and payment.open and not payment.superseded:
+            raise PaymentActive(
+                f"{payment.asset} on {payment.chain} has begun to arrive; pay that, or cancel and order again.",
+                payment_id=payment.payment_id,
+            )
+        return told
+
+    await using.store.decide(active.state.payment_id, rule, by=replace(by, once=None), now=now)
 
 
 def created(stored: Stored[Payment]) -> Reply[PaymentView]:

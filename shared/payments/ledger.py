@@ -105,17 +105,22 @@ def moved(position: Position | None, fact: Fact) -> Position:
     """Return the position after a fact of the payment.
 
     A settlement credits the shop with what is due, never with what is too much; that of a payment which expired before
-    credits it with nothing, for its order stays expired and the money is the customer's.
+    credits it with nothing, for its order stays expired and the money is the customer's. What is closed credits nothing
+    either. Goods handed over for a payment that was taken back stay the shop's revenue, and its shortfall.
     """
     payment = evolve(position.payment if position else None, fact)
     if position is None:
         return Position(payment)
     match fact:
         case facts.PaymentSettled():
-            credited = 0 if payment.expired else min(payment.due, fact.received.units)
+            credited = min(payment.due, fact.received.units) if payment.open else 0
             return replace(position, payment=payment, credited=credited)
         case facts.PaymentReversed():
+            return replace(position, payment=payment, credited=payment.due if payment.written_off else 0)
+        case facts.PaymentClosed():
             return replace(position, payment=payment, credited=0)
+        case facts.PaymentWrittenOff():
+            return replace(position, payment=payment, credited=fact.lost.units)
     return replace(position, payment=payment)
 
 
@@ -143,7 +148,7 @@ def accounts(position: Position) -> dict[Line, int]:
     balances: dict[Line, int] = {}
     for asset in sorted({payment.asset, *received, *position.refunds}):
         own = asset == payment.asset
-        open_ = own and not payment.settled and not payment.expired
+        open_ = own and not payment.settled and payment.open
         back = position.refunds.get(asset, Refund())
         settled = position.credited if own else 0
         left = received[asset] - settled - back.refunded

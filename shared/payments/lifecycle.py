@@ -12,7 +12,7 @@ from shared.kernel.decision import By
 from shared.kernel.errors import Bug, NotFound
 from shared.kernel.facts import Fact
 from shared.kernel.ids import MerchantId
-from shared.kernel.money import Money
+from shared.kernel.money import Asset, Money
 from shared.payments import facts
 from shared.payments.model import Amount, Arrival, ChainCursor, Finality, Inclusion, Payment, Timing
 
@@ -33,21 +33,36 @@ def visible(payment: Payment | None, by: By) -> Payment:
     return payment
 
 
-def confirm(payment: Payment, *, height: int, final_height: int, now: datetime) -> Sequence[Fact]:
-    """Return settled, final or reversed, as the chain read up to `height` has it; nothing when nothing changes."""
-    confirmed = sum(
-        arrival.units
-        for arrival in _counted(payment)
-        if height - _inclusion(arrival).height + 1 >= payment.confirmations
-    )
+def confirm(
+    payment: Payment,
+    *,
+    height: int,
+    final_height: int,
+    now: datetime,
+    rival: bool = False,
+    costs: facts.LateCover | None = None,
+) -> Sequence[Fact]:
+    """Return settled, closed, final or reversed, as the chain read up to `height` has it; nothing when nothing changes.
+
+    `rival`: another payment of the order stands settled, so this one is the customer's. `costs`: what the order costs
+    now, by which late coins are measured; without it they wait.
+    """
+    deepest = height - payment.confirmations + 1
+    confirmed = sum(arrival.units for arrival in _counted(payment) if _inclusion(arrival).height <= deepest)
     settled = payment.settled
     decided: list[Fact] = []
     if settled and not payment.final and confirmed < payment.enough:
         reason = "the transfers that settled it have lost their confirmations"
         return (facts.PaymentReversed(**who(payment), reason=reason, at=now),)
-    if not settled and confirmed >= payment.enough:
+    if not settled and payment.open and confirmed >= payment.enough:
+        if rival:
+            return (facts.PaymentClosed(**who(payment), reason=facts.Closing.PAID_OTHERWISE, at=now),)
+        late = _late(payment, deepest)
+        if late and not _covered(payment, late, costs):
+            return ()
         received = Money(asset=payment.asset, units=confirmed)
-        decided.append(facts.PaymentSettled(**who(payment), received=received, height=height, at=now))
+        cover = costs if late else None
+        decided.append(facts.PaymentSettled(**who(payment), received=received, height=height, at=now, late=cover))
         settled = True
     # Large amounts are final later than the chain's own rule has it, never sooner.
     final_height = min(final_height, height - payment.final_depth + 1)
@@ -56,16 +71,57 @@ def confirm(payment: Payment, *, height: int, final_height: int, now: datetime) 
     return decided
 
 
+def _late(payment: Payment, deepest: int) -> int:
+    """Return the units that came late, of those included up to `deepest`; 0 where it takes none of them to settle."""
+    mined = [arrival for arrival in _counted(payment) if _inclusion(arrival).height <= deepest]
+    late = sum(arrival.units for arrival in mined if not in_time(payment, arrival))
+    on_time = sum(arrival.units for arrival in mined) - late
+    return 0 if payment.written_off or on_time >= payment.enough else late
+
+
+def _covered(payment: Payment, late: int, costs: facts.LateCover | None) -> bool:
+    """Return whether late units buy, at the present rate, the part of the order that was not paid for on time."""
+    if costs is None:
+        return False
+    unpaid = payment.due - sum(a.units for a in _counted(payment) if in_time(payment, a))
+    return late >= -(-costs.costs * unpaid // payment.due) - payment.tolerance
+
+
 def expire(payment: Payment, *, proven: datetime, now: datetime) -> Sequence[Fact]:
     """Return expired for a payment that is over, given that chain and mempool were read up to `proven`.
 
-    With nothing seen in time it is over when the grace is; with something seen, a day after expiry. Dust is nothing.
+    With nothing seen in time it is over when the grace is; with something seen, a day after expiry; when it was
+    settled and taken back, a day after that. Dust is nothing. One that is owed for goods handed over is never over.
     """
     promising = any(payment.counts(a) and in_time(payment, a, GRACE) for a in payment.transfers)
-    last = HOLD if promising else GRACE
-    if payment.settled or payment.expired or proven < payment.expires_at + last:
+    over = payment.expires_at + (HOLD if promising else GRACE)
+    if payment.finality is Finality.REVERSED:
+        over = max(over, payment.changed_at + HOLD)
+    if payment.settled or payment.expired or payment.closed or payment.written_off or proven < over:
         return ()
     return (facts.PaymentExpired(**who(payment), at=now),)
+
+
+def supersede(payment: Payment, *, asset: Asset, chain: str, now: datetime) -> Sequence[Fact]:
+    """Return the fact of the customer choosing another coin; none when something was seen of it, or it is over."""
+    if payment.transfers or payment.superseded or not payment.open:
+        return ()
+    return (facts.PaymentSuperseded(**who(payment), asset=asset, chain=chain, at=now),)
+
+
+def close(payment: Payment, *, now: datetime) -> Sequence[Fact]:
+    """Return the fact that the order was called off; also of a settled payment, whose coins are the customer's then."""
+    if payment.closed or (payment.expired and not payment.settled):
+        return ()
+    return (facts.PaymentClosed(**who(payment), reason=facts.Closing.ORDER_CANCELLED, at=now),)
+
+
+def write_off(payment: Payment, *, now: datetime) -> Sequence[Fact]:
+    """Return the fact of the loss, given that the order was handed over on this payment; none while it is settled."""
+    if payment.settled or payment.written_off or payment.finality is not Finality.REVERSED:
+        return ()
+    lost = Money(asset=payment.asset, units=payment.due)
+    return (facts.PaymentWrittenOff(**who(payment), lost=lost, at=now),)
 
 
 def evolve(payment: Payment | None, fact: Fact) -> Payment:
@@ -85,6 +141,12 @@ def evolve(payment: Payment | None, fact: Fact) -> Payment:
             changes = {"settled": False, "finality": Finality.REVERSED}
         case facts.PaymentExpired():
             changes = {"expired": True}
+        case facts.PaymentSuperseded():
+            changes = {"superseded": True}
+        case facts.PaymentClosed():
+            changes = {"closed": fact.reason}
+        case facts.PaymentWrittenOff():
+            return _weighed(payment.model_copy(update={"written_off": True, "changed_at": fact.at}))
         case _:
             raise Bug(f"a payment does not know {fact.type}")
     return payment.model_copy(update={**changes, "changed_at": fact.at})
@@ -170,7 +232,8 @@ def _included(known: Arrival | None, fact: facts.PaymentIncluded) -> Arrival:
     arrival = known or Arrival(
         txid=fact.transfer.txid, position=fact.transfer.position, units=fact.units, seen_at=fact.block_time, live=True
     )
-    changes = {"units": fact.units, "asset": fact.asset, "live": True, "inclusion": inclusion}
+    first = min(arrival.first_mined or fact.block_time, fact.block_time)
+    changes = {"units": fact.units, "asset": fact.asset, "live": True, "inclusion": inclusion, "first_mined": first}
     return arrival.model_copy(update=changes)
 
 
@@ -210,17 +273,20 @@ def amount_of(units: int, due: int, tolerance: int = 0) -> Amount:
 
 
 def in_time(payment: Payment, arrival: Arrival, grace: timedelta = timedelta(0)) -> bool:
-    """Return whether a transfer was seen by expiry (plus `grace`) and is not mined too late."""
-    mined = arrival.inclusion is None or arrival.inclusion.time <= payment.expires_at + MINED_WITHIN
+    """Return whether a transfer was seen by expiry (plus `grace`) and was not mined too late."""
+    mined = arrival.first_mined is None or arrival.first_mined <= payment.expires_at + MINED_WITHIN
     return mined and arrival.seen_at <= payment.expires_at + grace
 
 
 def _counted(payment: Payment) -> list[Arrival]:
-    """Return the transfers that count towards settlement: live, in a block, the right asset, no dust, in the grace."""
+    """Return the transfers that count towards settlement: live, in a block, the right asset, no dust, in the grace.
+
+    For goods that were handed over unpaid it is never too late.
+    """
     return [
         arrival
         for arrival in payment.transfers
-        if payment.counts(arrival) and arrival.inclusion and in_time(payment, arrival, GRACE)
+        if payment.counts(arrival) and arrival.inclusion and (payment.written_off or in_time(payment, arrival, GRACE))
     ]
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from shared.kernel.ids import MerchantId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.money import Asset, Frozen, KnownAsset, Money, Units
-from shared.payments.facts import Quote
+from shared.payments.facts import Closing, Quote
 
 
 class Amount(StrEnum):
@@ -74,7 +74,8 @@ class Inclusion(Frozen):
 class Arrival(Frozen):
     """A transfer to the payment's address. `live` until its block is orphaned or its coins go elsewhere.
 
-    `asset` is named where it is not the one that was asked for; then it counts towards nothing.
+    `asset` is named where it is not the one that was asked for; then it counts towards nothing. `first_mined` is the
+    earliest time of a block that ever held it: a reorganisation makes nobody late who was in time.
     """
 
     txid: str
@@ -84,13 +85,15 @@ class Arrival(Frozen):
     seen_at: datetime
     live: bool
     inclusion: Inclusion | None = None
+    first_mined: datetime | None = None
 
 
 class Payment(Frozen):
     """The state of a payment: a pure fold of its facts, and one row of `payments`.
 
     `included` counts what stands in live inclusions and came in time to settle; `highest` is the height of the
-    highest live inclusion. `tolerance`, `dust` and `final_depth` are its terms.
+    highest live inclusion. `tolerance`, `dust` and `final_depth` are its terms. `superseded`: its customer chose
+    another coin. `closed`: its order takes no money any more. `written_off`: the order was handed over and is unpaid.
     """
 
     payment_id: PaymentId
@@ -118,9 +121,17 @@ class Payment(Frozen):
     settled: bool = False
     final: bool = False
     expired: bool = False
+    superseded: bool = False
+    closed: Closing | None = None
+    written_off: bool = False
     requested_at: datetime
     expires_at: datetime
     changed_at: datetime
+
+    @property
+    def open(self) -> bool:
+        """Return whether it may (still, or again) settle its order."""
+        return self.written_off or not (self.expired or self.closed)
 
     @property
     def enough(self) -> int:
@@ -178,6 +189,11 @@ class PaymentView(Frozen):
     settled: bool
     final: bool
     expired: bool
+    superseded: bool = Field(description="The customer chose another coin; whichever settles first pays the order")
+    closed: Closing | None = Field(
+        default=None, description="The order takes no money any more; what arrived is the customer's"
+    )
+    written_off: bool = Field(description="The order was handed over, and the chain took the payment back")
     transfers: tuple[TransferView, ...]
     requested_at: datetime
     expires_at: datetime

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shared.kernel.clock import Clock
 from shared.kernel.decision import By, Guard, Stored
 from shared.kernel.errors import Invalid
 from shared.kernel.facts import Fact
-from shared.kernel.ids import MerchantId, OrderId, ShopId, UserId
+from shared.kernel.ids import MerchantId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.money import Asset, Fiat, Money
 from shared.kernel.reply import Reply
 from shared.kernel.store import Store
@@ -71,6 +71,24 @@ class LockedQuote:
     """Fiat per whole coin, a decimal."""
     feeds: tuple[FeedPrice, ...]
     locked_at: datetime
+
+
+class OrderStanding(NamedTuple):
+    """How an order stands: its status, and the payment that confirmed it, if any."""
+
+    status: str
+    payment_id: PaymentId | None
+
+
+OrderRule = Callable[[OrderStanding, Payment], Sequence[Fact]]
+
+
+class ConfirmRule(Protocol):
+    """What confirming decides about one payment."""
+
+    def __call__(self, payment: Payment, *, height: int, final_height: int, rival: bool) -> Sequence[Fact]:
+        """Return facts, given how far the chain is read and final, and whether another payment settled the order."""
+        ...
 
 
 class Quotes(Protocol):
@@ -145,12 +163,21 @@ class PaymentStore(Store[Payment], Protocol):
         """
         ...
 
-    async def confirm(
-        self, chain: str, rule: Callable[[Payment, int, int], Sequence[Fact]], *, by: By, now: datetime
-    ) -> int:
+    async def late(self, chain: str) -> Sequence[Payment]:
+        """Return the payments that are whole but for late coins, and not settled."""
+        ...
+
+    async def confirm(self, chain: str, rule: "ConfirmRule", *, by: By, now: datetime) -> int:
         """Decide about every payment that the chain's present cursor can change; return how many did.
 
-        `rule` takes the payment, the cursor's height and the final height. Raises AlreadyTaken.
+        Raises AlreadyTaken, Transient when two payments of one order would settle at once.
+        """
+        ...
+
+    async def follow(self, order_id: OrderId, rule: "OrderRule", *, by: By, now: datetime) -> int:
+        """Decide about every payment of an order, all of them and the order locked; return how many changed.
+
+        `rule` takes the order's standing and a payment. Raises AlreadyTaken.
         """
         ...
 
@@ -237,6 +264,15 @@ class Payments:
     """Everything the operations of this service are given."""
 
     store: PaymentStore
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Confirming:
+    """What confirming is given: late coins are measured by the present price."""
+
+    store: PaymentStore
+    quotes: Quotes
     clock: Clock
 
 

@@ -3,16 +3,27 @@
 from shared.kernel.decision import By
 from shared.payments.bookkeeping import Bookkeeping
 from shared.payments.facts import (
+    PaymentClosed,
     PaymentExcluded,
     PaymentExpired,
     PaymentFinal,
     PaymentIncluded,
     PaymentReversed,
     PaymentSettled,
+    PaymentWrittenOff,
 )
 from shared.payments.ledger import entries
 
-Moving = PaymentIncluded | PaymentExcluded | PaymentSettled | PaymentReversed | PaymentFinal | PaymentExpired
+Moving = (
+    PaymentIncluded
+    | PaymentExcluded
+    | PaymentSettled
+    | PaymentReversed
+    | PaymentFinal
+    | PaymentExpired
+    | PaymentClosed
+    | PaymentWrittenOff
+)
 """The facts after which the ledger is looked at. A sighting moves nothing: coins are received in a block."""
 
 

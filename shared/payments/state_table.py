@@ -34,15 +34,24 @@ and notes what the rules did; a test compares. Three axes, drawn from the paymen
 - **amount**: what stands (arrived, not taken back, in the asset asked for, no dust) against what is due. Exact is
   also what lacks no more than the tolerance; one base unit above what is due is over.
 - **timing**: on time is seen by expiry and mined within {mined} of it. What was seen within the grace ({grace} after
-  expiry) is late and settles; what came later is held for refund.
+  expiry) is late and settles if it still buys, at the present price, what was not paid on time; what came later is
+  held for refund. A reorganisation makes nothing late that was mined in time once.
 - **finality**: the last that was decided. Confirmed can be reversed, final can't; seen is in the mempool or in a block.
 
 *Settles*: whether what stands settles it once it is mined in time and confirmed, with no further transfer.
-*Expires*: when it is let go unless it settles first; only when chain and mempool were read beyond that moment.
+*Expires*: when it is let go unless it settles first; only when chain and mempool were read beyond that moment. For one
+whose settlement was taken back the 24 h begin anew with that.
 *Reverses*: whether it is reversed if the chain takes everything back.
 
-An expired payment is watched for ever, and its axes go on moving. If it settles then, its order stays expired: nothing
-is made, and the money is the customer's to have back.
+Besides the axes a payment can be
+
+- *expired*: let go. It is watched for ever and its axes go on moving, but it settles nothing any more: what arrives is
+  the customer's to have back. One that was settled and taken back expires a day after that at the earliest.
+- *superseded*: its customer chose another coin before anything was seen. It can still be paid; the order's first
+  payment to settle wins.
+- *closed*: its order was called off, or another payment settled it. What stands is the customer's, settled or not.
+- *written off*: its order was handed over, and then the chain took the payment back. It never expires, and settles
+  again however late the coins come.
 
 | amount | timing | finality | means | the order | settles | expires | reverses |
 |---|---|---|---|---|---|---|---|

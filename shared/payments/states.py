@@ -27,6 +27,8 @@ _HEIGHT: Final = 5
 """Where every transfer is mined. Two confirmations settle it."""
 _UNCONFIRMED, _CONFIRMED, _FINAL = (_HEIGHT, _HEIGHT - 1), (_HEIGHT + 1, _HEIGHT - 1), (_HEIGHT + 1, _HEIGHT)
 """How far the chain is read and final, as `confirm` takes it."""
+_COSTS: Final = facts.LateCover(costs=_DUE, rate="1", feeds=(), at=_START)
+"""The price has not changed, so late coins are worth what they were."""
 _SEEN: Final = (timedelta(0), GRACE, GRACE + timedelta(seconds=1))
 _MINED: Final = (MINED_WITHIN, MINED_WITHIN + timedelta(seconds=1))
 
@@ -97,7 +99,7 @@ def _next(payment: Payment) -> Iterator[tuple[Fact, ...]]:
         elif not payment.final:
             yield (_lost(payment, arrival),)
     for height, final_height in (_UNCONFIRMED, _CONFIRMED, _FINAL):
-        yield tuple(confirm(payment, height=height, final_height=final_height, now=_START))
+        yield tuple(confirm(payment, height=height, final_height=final_height, now=_START, costs=_COSTS))
 
 
 def _settles(payment: Payment) -> bool:
@@ -126,7 +128,7 @@ def _reversed(told: tuple[Fact, ...]) -> bool:
 
 def _decided(payment: Payment) -> tuple[Fact, ...]:
     height, final_height = _CONFIRMED
-    return tuple(confirm(payment, height=height, final_height=final_height, now=_START))
+    return tuple(confirm(payment, height=height, final_height=final_height, now=_START, costs=_COSTS))
 
 
 def _after(payment: Payment, *told: Fact) -> Payment:

@@ -7,7 +7,7 @@ from shared.adapters.postgres.payments import PostgresPayments
 from shared.kernel.money import Asset
 from shared.payments.get_payment_qr import Pictures
 from shared.payments.policy import AssetPolicy, policy_of
-from shared.payments.ports import PayableChain, Payments, QuoteSigner, Requesting
+from shared.payments.ports import Confirming, PayableChain, Payments, QuoteSigner, Requesting
 from shared.settings import ChainSettings, ChainsSettings, Misconfigured
 from shared.wiring.resources import clock, database, region
 
@@ -16,6 +16,13 @@ from shared.wiring.resources import clock, database, region
 def payments() -> Payments:
     """Return everything the operations of payments are given."""
     return Payments(store=PostgresPayments(database(), region=region()), clock=clock())
+
+
+@cache
+def confirming() -> Confirming:
+    """Return what confirming payments is given."""
+    store = PostgresPayments(database(), region=region())
+    return Confirming(store=store, quotes=PostgresQuotes(database()), clock=clock())
 
 
 @cache

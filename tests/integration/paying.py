@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,9 +17,7 @@ from emulators import bitcoin as bitcoin_engine
 from emulators import ethereum as ethereum_engine
 from shared.adapters.account_keys import SealedAccountKeys
 from shared.adapters.bitcoin.chain import BitcoinChain
-from shared.adapters.bitcoin.node import BitcoinNode
-from shared.adapters.evm.chain import EvmChain, Token
-from shared.adapters.evm.node import EvmNode
+from shared.adapters.evm.chain import EvmChain
 from shared.adapters.postgres.chain_cursors import PostgresCursors, PostgresReceivers
 from shared.adapters.postgres.database import Connection, Database, Sql
 from shared.adapters.postgres.payment_terms import PostgresPayableOrders, PostgresQuotes
@@ -44,19 +42,20 @@ from shared.payments.facts import BlockScanned
 from shared.payments.generate_payment_address import generate_payment_address
 from shared.payments.get_payment import get_payment
 from shared.payments.model import PaymentView, RequestPayment
-from shared.payments.ports import Payments, Requesting
+from shared.payments.ports import Confirming, Payments, Requesting
 from shared.payments.watch import Watcher, Watching
 from shared.prices.model import Pair, Reading
 from shared.prices.rates import rate_of
 from shared.settings import ChainSettings, ChainsSettings, PostgresSettings, QuoteSigningSettings, SealingSettings
 from shared.shops.model import Family
+from shared.wiring.chains import bitcoin_chain, evm_chain
 from shared.wiring.payments import payable
 from tests.integration.ordering import Ordering, customer
 
 SHOP = Sql(
     "insert into shops (shop_id, merchant_id, name, address, latitude, longitude, timezone, currency, accepts, payout,"
     " confirmations, weekly, registered_at, version, head) values (:shop_id, :merchant_id, 'Bohne', 'Torstr. 1', 52.5,"
-    " 13.4, 'Europe/Berlin', 'EUR', '{BTC,ETH,USDC,USDT}', :payout::jsonb, :confirmations::jsonb, '[]',"
+    " 13.4, 'Europe/Berlin', 'EUR', :accepts::text[], :payout::jsonb, :confirmations::jsonb, '[]',"
     " '2026-05-06T12:00:00Z', 1, :head::bytea)"
 )
 BLOCKS = Sql(
@@ -87,7 +86,9 @@ class Paying:
         self.orders = replace(self.ordering.orders, clock=SystemClock())
         self.store = PostgresPayments(self.db, region="test")
         self.payments = Payments(self.store, SystemClock())
+        self.confirming = Confirming(self.store, PostgresQuotes(self.db), SystemClock())
         self.confirmations = confirmations or {}
+        self.accepts: tuple[Asset, ...] = tuple(RATES)
         self.signer = Ed25519Quotes(QuoteSigningSettings(urandom(32)))
         keys = SealedAccountKeys(Sealer(SealingSettings(urandom(32))), bitcoin_network="regtest")
         shop_id, seed = self.ordering.shop.shop_id, urandom(64)
@@ -117,6 +118,7 @@ class Paying:
             SHOP,
             shop_id=shop.shop_id,
             merchant_id=shop.merchant_id,
+            accepts=list(self.accepts),
             payout=to_json({family.value: account.model_dump() for family, account in self.payout.items()}),
             confirmations=to_json(self.confirmations),
             head=GENESIS,
@@ -127,9 +129,15 @@ class Paying:
 
     async def priced(self, at: datetime | None = None) -> None:
         """Publish the price of every asset as of now, or of `at`."""
-        now = at or SystemClock().now()
-        pairs = [(Pair(asset, "EUR"), Decimal(rate)) for asset, rate in RATES.items()]
-        pairs += [(Pair(asset, "USD"), Decimal(rate) * Decimal("1.08")) for asset, rate in RATES.items()]
+        await self._publish(RATES, at or SystemClock().now())
+
+    async def priced_also(self, asset: Asset, rate: str) -> None:
+        """Publish the price of one more asset."""
+        await self._publish({asset: rate}, SystemClock().now())
+
+    async def _publish(self, in_euro: Mapping[Asset, str], now: datetime) -> None:
+        pairs = [(Pair(asset, "EUR"), Decimal(rate)) for asset, rate in in_euro.items()]
+        pairs += [(Pair(asset, "USD"), Decimal(rate) * Decimal("1.08")) for asset, rate in in_euro.items()]
         rates = [rate_of(pair, [Reading("a", rate, now), Reading("b", rate, now)], now=now) for pair, rate in pairs]
         await PostgresPrices(self.db, region="test").record(rates, by=By("poll_prices"), now=now)
 
@@ -165,10 +173,9 @@ class Paying:
         settings = self.chains[chain]
         node: BitcoinChain | EvmChain
         if settings.kind == "bitcoin":
-            node = BitcoinChain(BitcoinNode(settings.rpc), network=settings.network, final_depth=settings.final_depth)
+            node = bitcoin_chain(settings)
         else:
-            tokens = [Token(Asset(token.symbol), token.contract, token.decimals) for token in settings.tokens]
-            node = EvmChain(EvmNode(settings.rpc), chain_id=settings.chain_id, tokens=tokens)
+            node = evm_chain(settings)
         self._nodes.append(node)
         return node
 
@@ -210,9 +217,9 @@ class Paying:
         for event_id, body in rows:
             fact = BlockScanned.model_validate(json.loads(body)["data"])
             by = By("confirm_block", once=Taking("confirm_block", event_id))
-            changed += await confirm_block(fact, by=by, using=self.payments)
+            changed += await confirm_block(fact, by=by, using=self.confirming)
             try:
-                await confirm_block(fact, by=by, using=self.payments)
+                await confirm_block(fact, by=by, using=self.confirming)
             except AlreadyTaken:
                 continue
             raise AssertionError("an event was taken twice")

@@ -34,6 +34,10 @@ CURSOR = Sql(
 COUNT = Sql("select count(*), count(distinct watch_key) from watched_addresses")
 LATE = Sql("update orders set pay_by = clock_timestamp() where order_id = :order_id")
 NEXT = Sql("select next from derivation_counters where family = :family")
+SEEN = Sql(
+    """update payments set transfers = '[{"txid": "a", "position": 0, "units": "1", "live": true,
+       "seen_at": "2026-05-06T12:00:00Z"}]' where payment_id = :id"""
+)
 RATE = Sql("update price_latest set rate = rate * :by::numeric where asset = :asset")
 
 
@@ -81,16 +85,27 @@ async def test_the_quote_is_signed_over_everything_the_customer_is_told(paying: 
         key.verify(base64.b64decode(view.quote.signature), message(view.quote.model_copy(update={"address": "x"})))
 
 
-async def test_the_same_asset_again_is_the_same_payment_and_another_is_refused(paying: Paying) -> None:
+async def test_the_same_asset_again_is_the_same_payment(paying: Paying) -> None:
     order, by = await paying.ordered()
     first = await paying.request(order.order_id, by, Asset.BTC, key="one")
     assert await paying.request(order.order_id, by, Asset.BTC, key="two") == first
-    with pytest.raises(PaymentActive):
-        await paying.request(order.order_id, by, Asset.ETH, key="three")
     with pytest.raises(AlreadyAnswered) as answered:
         await paying.request(order.order_id, by, Asset.BTC, key="one")
     assert answered.value.reply.status == 201
     assert PaymentView.model_validate_json(answered.value.reply.body) == first
+
+
+async def test_another_asset_may_be_chosen_while_nothing_was_seen_and_its_address_stays_watched(paying: Paying) -> None:
+    order, by = await paying.ordered()
+    first = await paying.request(order.order_id, by, Asset.BTC)
+    second = await paying.request(order.order_id, by, Asset.ETH)
+    assert (second.asset, (await paying.payment(first.payment_id)).superseded) == (Asset.ETH, True)
+    again = await paying.request(order.order_id, by, Asset.BTC)
+    assert again.payment_id not in {first.payment_id, second.payment_id}
+    assert tuple((await paying.db.run(COUNT))[0]) == (3, 3)
+    await paying.db.run(SEEN, id=again.payment_id)
+    with pytest.raises(PaymentActive):
+        await paying.request(order.order_id, by, Asset.ETH)
 
 
 async def test_the_key_of_another_request_is_refused(paying: Paying) -> None:

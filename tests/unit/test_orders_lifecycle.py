@@ -166,15 +166,17 @@ class OrderMachine(RuleBasedStateMachine):
                 return list(lifecycle.complete(self.order, now=self.now))
             case "cancel":
                 return list(lifecycle.cancel(self.order, reason="", by=by, now=self.now))
-        return list(lifecycle.expire(self.order, now=self.now))
+        return list(lifecycle.expire(self.order, self.payment, now=self.now))
 
     @invariant()
     def only_drawn_transitions_happened(self) -> None:
         path = [status.value for status in self.history]
         allowed = ["pending", "confirmed", "preparing", "ready", "completed"]
         if path[-1] in {"cancelled", "expired"}:
-            assert path[:-1] in (["pending"], ["pending", "confirmed"])
-            assert path != ["pending", "confirmed", "expired"]
+            assert path[:-1] == allowed[: len(path) - 1]
+            assert path[:-1] in (["pending"], ["pending", "confirmed"]) or self.order.halted
+            assert path[-1] != "expired" or path == ["pending", "expired"]
+            assert "completed" not in path
         else:
             assert path == allowed[: len(path)]
 
@@ -218,4 +220,22 @@ def test_a_payment_that_settles_again_does_not_revive_an_order_that_was_cancelle
     apply(lifecycle.halt(order, payment, settled=False, now=NOON))
     apply(lifecycle.cancel(order, reason="", by=replace(STAFF, roles=frozenset({Role.OWNER})), now=NOON))
     assert lifecycle.confirm(order, payment, settled=True, now=NOON) == ()
+    assert order.status is OrderStatus.CANCELLED
+
+
+def test_an_order_whose_payment_stayed_away_is_called_off_but_not_after_its_hand_over() -> None:
+    """Rule 9: before hand-over the order halts, and is not held for ever."""
+    order, payment = placed(latte()), PaymentId.new()
+
+    def apply(facts: Sequence[Fact]) -> None:
+        nonlocal order
+        for fact in facts:
+            order = lifecycle.evolve(order, fact)
+
+    apply(lifecycle.confirm(order, payment, settled=True, now=NOON))
+    assert lifecycle.expire(order, payment, now=NOON) == ()  # it is paid
+    apply(lifecycle.prepare(order, by=STAFF, now=NOON))
+    apply(lifecycle.halt(order, payment, settled=False, now=NOON))
+    assert lifecycle.expire(order, PaymentId.new(), now=NOON) == ()  # another quote of it ran out
+    apply(lifecycle.expire(order, payment, now=NOON))
     assert order.status is OrderStatus.CANCELLED

@@ -32,7 +32,7 @@ from shared.payments.ledger import (
     moved,
     refunded,
 )
-from shared.payments.lifecycle import GRACE, MINED_WITHIN, confirm, evolve, expire
+from shared.payments.lifecycle import GRACE, MINED_WITHIN, close, confirm, evolve, expire, write_off
 from shared.payments.model import Payment
 from shared.payments.observation import Observation, Sighting, observe
 from shared.payments.statement import BalanceView, balance_views, posting_views
@@ -179,14 +179,26 @@ class LedgerMachine(RuleBasedStateMachine):
         blocks = self.mine([kept, *([] for _ in range(depth))])
         self.see(Observation(CHAIN, self.now, blocks=blocks, fork=fork, mempool_watched=True))
 
-    @rule(finalize=st.booleans())
-    def decided(self, finalize: bool) -> None:
+    @rule(finalize=st.booleans(), rival=st.sampled_from([False, False, False, True]), priced=st.booleans())
+    def decided(self, finalize: bool, rival: bool, priced: bool) -> None:
         height = len(self.blocks) - 1
         if finalize:
             self.final_height = height - 1
+        costs = facts.LateCover(costs=DUE, rate="1", feeds=(), at=self.now) if priced else None
         for payment_id, payment in self.state.items():
-            told = confirm(payment, height=height, final_height=self.final_height, now=self.now)
+            final = self.final_height
+            told = confirm(payment, height=height, final_height=final, now=self.now, rival=rival, costs=costs)
             self.append(payment_id, told)
+
+    @rule(which=st.integers(0, 2))
+    def called_off(self, which: int) -> None:
+        payment_id, payment = list(self.state.items())[which]
+        self.append(payment_id, close(payment, now=self.now))
+
+    @rule(which=st.integers(0, 2))
+    def handed_over(self, which: int) -> None:
+        payment_id, payment = list(self.state.items())[which]
+        self.append(payment_id, write_off(payment, now=self.now))
 
     @rule()
     def expiring(self) -> None:
@@ -234,8 +246,8 @@ class LedgerMachine(RuleBasedStateMachine):
         for asset in (Asset.BTC, Asset.ETH, Asset.USDC, Asset.USDT):
             view = views.get(asset) or BalanceView.of(asset, {})
             assert view.received == view.addresses == mined[asset]
-            settled = [p for p in self.state.values() if p.settled and not p.expired and p.asset is asset]
-            assert view.settled == DUE * len(settled)
+            credited = [p for p in self.state.values() if (p.settled or p.written_off) and not p.closed]
+            assert view.settled == DUE * len([p for p in credited if p.asset is asset])
 
 
 TestLedger = LedgerMachine.TestCase
@@ -255,8 +267,8 @@ def chained() -> tuple[facts.PaymentRequested, list[Fact]]:
     settled = confirm(whole, height=1, final_height=1, now=START)
     fork = BlockRef(CHAIN, 0, "b0")
     lost = observe(whole, Observation(CHAIN, START, fork=fork, blocks=(block(1, coins[0], name="c1"),)))
-    back = facts.PaymentReversed(**settled[0].model_dump(exclude={"received", "height"}), reason="lost")
-    over = facts.PaymentExpired(**settled[0].model_dump(exclude={"received", "height"}))
+    back = facts.PaymentReversed(**settled[0].model_dump(exclude={"received", "height", "late"}), reason="lost")
+    over = facts.PaymentExpired(**settled[0].model_dump(exclude={"received", "height", "late"}))
     return first, [*seen, *mined, *settled, *lost, back, over]
 
 

@@ -26,6 +26,7 @@ EXPIRES = START + timedelta(minutes=15)
 DUE = 1000
 KEY = "0014aa"
 CHAIN = "bitcoin"
+COSTS = facts.LateCover(costs=DUE, rate="1", feeds=(), at=START)
 
 
 def requested(confirmations: int = 1, terms: facts.Terms | None = None) -> facts.PaymentRequested:
@@ -84,6 +85,7 @@ class Model:
     pool: set[str] = field(default_factory=set)
     units: dict[str, int] = field(default_factory=dict)
     seen: dict[str, datetime] = field(default_factory=dict)
+    mined: dict[str, datetime] = field(default_factory=dict)
     final_height: int = -1
     tolerance: int = 0
     dust: int = 0
@@ -105,9 +107,9 @@ class Model:
         """Return the units in blocks up to the height `deepest` that came in time to settle."""
         return sum(
             self.weight(txid)
-            for _, time, txids in self.blocks[: deepest + 1]
+            for _, _, txids in self.blocks[: deepest + 1]
             for txid in txids
-            if self.seen[txid] <= EXPIRES + GRACE and time <= EXPIRES + MINED_WITHIN
+            if self.seen[txid] <= EXPIRES + GRACE and self.mined[txid] <= EXPIRES + MINED_WITHIN
         )
 
 
@@ -144,6 +146,7 @@ class PaymentMachine(RuleBasedStateMachine):
             for txid in held:
                 self.model.pool.discard(txid)
                 self.model.seen.setdefault(txid, self.now)
+                self.model.mined.setdefault(txid, self.now)
             name = f"b{next(self.numbers)}"
             self.model.blocks.append((name, self.now, held))
             transfers = [transfer(txid, self.model.units[txid]) for txid in held]
@@ -206,11 +209,16 @@ class PaymentMachine(RuleBasedStateMachine):
         height = len(self.model.blocks) - 1
         if finalize:
             self.model.final_height = max(self.model.final_height, height - 3)
-        told = confirm(self.payment, height=height, final_height=self.model.final_height, now=self.now)
+        told = self.confirmed(height)
         self.history += told
         self.payment = after(self.payment, told)
-        assert confirm(self.payment, height=height, final_height=self.model.final_height, now=self.now) in ((), [])
+        assert self.confirmed(height) in ((), [])
         self.decided_at = height
+
+    def confirmed(self, height: int) -> Sequence[Fact]:
+        """Decide at a price that has not changed."""
+        final_height = self.model.final_height
+        return confirm(self.payment, height=height, final_height=final_height, now=self.now, costs=COSTS)
 
     @rule()
     def expiring(self) -> None:
@@ -221,6 +229,8 @@ class PaymentMachine(RuleBasedStateMachine):
         mined = [txid for _, _, txids in self.model.blocks for txid in txids]
         if not any(self.model.weight(txid) for txid in (*mined, *self.model.pool)):  # dust holds nothing
             over = self.now >= EXPIRES + GRACE and not self.payment.settled and not self.payment.expired
+            if self.payment.finality is Finality.REVERSED:
+                over = over and self.now >= self.payment.changed_at + HOLD
             assert bool(told) == over
         self.history += told
         self.payment = after(self.payment, told)
@@ -229,6 +239,8 @@ class PaymentMachine(RuleBasedStateMachine):
     def settled_exactly_when_enough_is_confirmed_in_time(self) -> None:
         if self.decided_at is None or self.payment.final:
             return
+        if self.payment.expired and not self.payment.settled:
+            return  # it settles nothing any more
         confirmed = self.model.counted(self.decided_at - self.payment.confirmations + 1)
         assert self.payment.settled == (confirmed >= self.model.enough)
 
@@ -300,7 +312,7 @@ def test_correctness_13_on_time_is_seen_by_expiry_and_mined_within_the_hour(
     payment = after(payment, observe(payment, Observation(CHAIN, EXPIRES + seen, sightings=(Sighting(coin),))))
     at = EXPIRES + mined
     payment = after(payment, observe(payment, Observation(CHAIN, at, blocks=(block(1, coin, at=at),))))
-    payment = after(payment, confirm(payment, height=1, final_height=0, now=at))
+    payment = after(payment, confirm(payment, height=1, final_height=0, now=at, costs=COSTS))
     assert (payment.timing, payment.settled) == (timing, settles)
 
 

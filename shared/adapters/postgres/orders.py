@@ -55,7 +55,11 @@ select o.customer_id, o.shop_id, o.status, o.halted, o.currency, o.total, o.chan
           from payments p where p.order_id = o.order_id order by p.payment_id desc limit 1)
   from orders o where o.order_id = :order_id
 """)
-_STANDING: Final = Sql("select settled, version from payments where payment_id = :payment_id")
+_STANDING: Final = Sql(
+    "select settled and closed is null, version, exists (select from payments o where o.order_id = p.order_id"
+    " and o.payment_id <> p.payment_id and not o.expired and o.closed is null)"
+    " from payments p where payment_id = :payment_id"
+)
 
 
 class PostgresOrders(StateStore[Order]):
@@ -114,7 +118,8 @@ class PostgresPaymentStandings:
         rows = await self._db.run(_STANDING, payment_id=payment_id)
         if not rows:
             raise NotFound("There is no such payment.")
-        return PaymentStanding(payment_id, settled=rows[0][0], version=rows[0][1])
+        settled, version, others_open = rows[0]
+        return PaymentStanding(payment_id, settled=settled, version=version, others_open=others_open)
 
 
 class PostgresLiveReads:

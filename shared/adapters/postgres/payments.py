@@ -15,18 +15,20 @@ from shared.adapters.postgres.statement import GuardedBy, StateTable, append_sql
 from shared.adapters.postgres.store import TAKE, StateStore, stored, stored_reply
 from shared.kernel.decision import AlreadyAnswered, AlreadyTaken, By, Claim, Decided, Guard, Stored, Taking
 from shared.kernel.encoding import to_json
-from shared.kernel.errors import Bug
+from shared.kernel.errors import Bug, Transient
 from shared.kernel.facts import Fact
 from shared.kernel.ids import OrderId
 from shared.kernel.reply import Reply
-from shared.payments.facts import PaymentExpired, PaymentFinal, PaymentRequested
+from shared.payments.facts import PaymentExpired, PaymentFinal, PaymentRequested, PaymentSettled
 from shared.payments.lifecycle import GRACE, evolve
 from shared.payments.model import Payment, PaymentView
+from shared.payments.ports import ConfirmRule, OrderRule, OrderStanding
 from shared.shops.facts import PayoutAccount
 
 BATCH: Final = 200
 _UNIQUE: Final = "23505"
 _ONE_ACTIVE: Final = "payments_one_active"
+_ONE_SETTLED: Final = "payments_one_settled"
 
 TABLE: Final = StateTable(name="payments", key="payment_id", model=Payment, evolve=evolve)
 REQUESTED: Final = StateTable(
@@ -46,7 +48,7 @@ watching as (
 """The address is watched from the very commit that makes the payment, and none is made after `pay_by`."""
 
 APPEND: Final = append_sql(TABLE, "", None)
-_ACTIVE: Final = rows_sql(TABLE, "where order_id = :order_id and not expired")
+_ACTIVE: Final = rows_sql(TABLE, "where order_id = :order_id and not expired and not superseded and closed is null")
 _WATCHED: Final = Sql("select from chain_cursors where chain = :chain")
 _NEXT_INDEX: Final = Sql(
     "insert into derivation_counters as c (fingerprint, family, next) values (:fingerprint, :family, 1)"
@@ -60,15 +62,25 @@ _UNCONFIRMED: Final = rows_sql(
    and (settled or highest is not null)
    and case when settled then included < due - tolerance or highest > :height::bigint - confirmations + 1
                               or highest <= least(:final_height::bigint, :height::bigint - final_depth + 1)
-            else included >= due - tolerance end
+            else included >= due - tolerance and (written_off or not expired and closed is null) end
  order by payment_id limit :limit::int for update""",
 )
 """What a block can change: enough has arrived but is not settled; or it is settled and lost something, or is final."""
+_LATE: Final = rows_sql(
+    TABLE,
+    "where chain = :chain and not final and not settled and highest is not null and timing = 'late'"
+    " and included >= due - tolerance and not expired and closed is null",
+)
+_SETTLED: Final = Sql(
+    "select payment_id, order_id from payments where order_id = any(:order_ids::text[]) and settled and closed is null"
+)
+_ORDER: Final = Sql("select status, payment_id from orders where order_id = :order_id for share")
+_OF_ORDER: Final = rows_sql(TABLE, "where order_id = :order_id order by payment_id for update")
 _CHAINS: Final = Sql("select chain, least(caught_up_at, coalesce(mempool_at, caught_up_at)) from chain_cursors")
 _OVERDUE: Final = rows_sql(
     TABLE,
     """where chain = :chain and payment_id > :after and not settled and not expired
-   and expires_at + make_interval(secs => :grace_s::float8)
+   and closed is null and not written_off and expires_at + make_interval(secs => :grace_s::float8)
        <= (select least(c.caught_up_at, coalesce(c.mempool_at, c.caught_up_at)) from chain_cursors c
             where c.chain = :chain)
  order by payment_id limit :limit::int for update skip locked""",
@@ -161,23 +173,41 @@ class PostgresPayments(StateStore[Payment]):
         except Moved:
             return None
         except DatabaseError as error:
-            violated = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-            if violated.get("C") != _UNIQUE:
+            violated = _violated(error)
+            if violated is None:
                 raise
-            if violated.get("n") != _ONE_ACTIVE:
-                raise Bug(f"an address was handed out twice: {violated.get('n')}") from error
+            if violated != _ONE_ACTIVE:
+                raise Bug(f"an address was handed out twice: {violated}") from error
             return None
 
-    async def confirm(
-        self, chain: str, rule: Callable[[Payment, int, int], Sequence[Fact]], *, by: By, now: datetime
-    ) -> int:
+    async def late(self, chain: str) -> Sequence[Payment]:
+        """Return the payments that are whole but for late coins, and not settled."""
+        return [stored(Payment, row).state for row in await self._db.run(_LATE, chain=chain)]
+
+    async def follow(self, order_id: OrderId, rule: OrderRule, *, by: By, now: datetime) -> int:
+        """Decide about every payment of an order, all of them and the order locked; return how many changed."""
+
+        def work(connection: Connection) -> int:
+            _take(connection, by)
+            found = connection.run(_ORDER, {"order_id": order_id})
+            if not found:
+                raise Bug(f"{order_id} has facts and no row")
+            order = OrderStanding(*found[0])
+            payments = [stored(Payment, row) for row in connection.run(_OF_ORDER, {"order_id": order_id})]
+            decided = [(payment, rule(order, payment.state)) for payment in payments]
+            return append_all(connection, decided, by=by, now=now, region=self._region)
+
+        return await self._db.transaction(work)
+
+    async def confirm(self, chain: str, rule: ConfirmRule, *, by: By, now: datetime) -> int:
         """Decide about every payment that the chain's present cursor can change; return how many did.
 
         A long list takes several transactions; the last one takes the event, so that a crash leaves it to be done.
         """
-        token = {"operation": by.once.operation, "event_id": by.once.event_id} if isinstance(by.once, Taking) else None
-        if token and await self._db.run(_TAKEN, **token):
-            raise AlreadyTaken
+        if isinstance(by.once, Taking):
+            token = {"operation": by.once.operation, "event_id": by.once.event_id}
+            if await self._db.run(_TAKEN, **token):
+                raise AlreadyTaken
 
         def batch(connection: Connection, after: str) -> list[tuple[Stored[Payment], Sequence[Fact]]]:
             cursor = connection.run(_CURSOR, {"chain": chain})
@@ -186,13 +216,14 @@ class PostgresPayments(StateStore[Payment]):
             height, final_height = cursor[0]
             params = {"chain": chain, "after": after, "height": height, "final_height": final_height, "limit": BATCH}
             found = [stored(Payment, row) for row in connection.run(_UNCONFIRMED, params)]
-            return [(payment, rule(payment.state, height, final_height)) for payment in found]
+            return _one_by_order(connection, found, partial(rule, height=height, final_height=final_height))
 
-        def taken(connection: Connection) -> None:
-            if token and not connection.run(TAKE, dict(token)):
-                raise AlreadyTaken
-
-        return await self._in_batches(batch, taken, by=by, now=now)
+        try:
+            return await self._in_batches(batch, lambda connection: _take(connection, by), by=by, now=now)
+        except DatabaseError as error:
+            if _violated(error) != _ONE_SETTLED:
+                raise
+            raise Transient("Two payments of one order settle at once: the other one was first.") from error
 
     async def expire(self, rule: Callable[[Payment, datetime], Sequence[Fact]], *, by: By, now: datetime) -> int:
         """Decide about payments past their deadline on chains proven to be read beyond it; return how many did."""
@@ -234,3 +265,34 @@ class PostgresPayments(StateStore[Payment]):
             if more is None:
                 return changed
             after = more
+
+
+def _take(connection: Connection, by: By) -> None:
+    """Take the event of `by`, if it has one. Raises AlreadyTaken."""
+    if isinstance(by.once, Taking):
+        token = {"operation": by.once.operation, "event_id": by.once.event_id}
+        if not connection.run(TAKE, token):
+            raise AlreadyTaken
+
+
+def _one_by_order(
+    connection: Connection, found: Sequence[Stored[Payment]], rule: "partial[Sequence[Fact]]"
+) -> list[tuple[Stored[Payment], Sequence[Fact]]]:
+    """Decide about each payment, told whether its order was settled by another, here or before."""
+    unsettled = [payment.state.order_id for payment in found if not payment.state.settled]
+    rows = connection.run(_SETTLED, {"order_ids": unsettled}) if unsettled else ()
+    paid: dict[str, str] = {order_id: payment_id for payment_id, order_id in rows}
+    decided = []
+    for payment in found:
+        state = payment.state
+        facts = rule(state, rival=paid.get(state.order_id, state.payment_id) != state.payment_id)
+        decided.append((payment, facts))
+        if any(isinstance(fact, PaymentSettled) for fact in facts):
+            paid[state.order_id] = state.payment_id
+    return decided
+
+
+def _violated(error: DatabaseError) -> str | None:
+    """Return the name of the unique index that an error is about, None for any other error."""
+    told = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+    return str(told.get("n")) if told.get("C") == _UNIQUE else None
