@@ -41,6 +41,7 @@ class Ethereum:
 
     name: str = "ethereum"
     port: int | None = None
+    chain_id: int = CHAIN_ID
 
     def start(self, workdir: Path) -> Running:
         program = _program()
@@ -50,18 +51,18 @@ class Ethereum:
         server = Process(
             self.name,
             [
-                *(program, "--host", HOST, "--port", str(port), "--chain-id", str(CHAIN_ID)),
+                *(program, "--host", HOST, "--port", str(port), "--chain-id", str(self.chain_id)),
                 *("--mnemonic", MNEMONIC, "--accounts", str(ACCOUNTS)),
                 *("--preserve-historical-states", "--slots-in-an-epoch", "8", "--no-request-size-limit"),
                 *("--state", state, "--state-interval", str(_SAVE_EVERY_S)),
             ],
             workdir=workdir,
-            ready=lambda: _answers(url),
+            ready=lambda: _answers(url, self.chain_id),
             hint=f"A damaged chain may be removed ({state}).",
         )
         server.start()
         _deploy(url)
-        about = f"{call(url, 'web3_clientVersion').replace('/v', ' ')}, chain {CHAIN_ID}, on {port}"
+        about = f"{call(url, 'web3_clientVersion').replace('/v', ' ')}, chain {self.chain_id}, on {port}"
         return Running(self.name, about, {"EVM_RPC_URL": url}, (server,))
 
 
@@ -98,9 +99,9 @@ def _program() -> Path:
     raise ComponentFailed("ethereum: no anvil: run `make setup`, or put Foundry's anvil on the PATH")
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, chain_id: int) -> bool:
     try:
-        return int(call(url, "eth_chainId", timeout_s=2), 16) == CHAIN_ID
+        return int(call(url, "eth_chainId", timeout_s=2), 16) == chain_id
     except (OSError, RpcRefused):  # not listening yet
         return False
 

@@ -151,6 +151,7 @@ class EvmWallet:
     def __init__(self, rpc_url: str, *, private_key: str | None = None) -> None:
         self.rpc_url = rpc_url
         self._web3 = Web3(HTTPProvider(rpc_url))
+        self._chain_id = int(call(rpc_url, "eth_chainId"), 16)
         self._account: Any = Account.from_key(private_key) if private_key else Account.create()
         self.address: str = self._account.address
         self.private_key: str = "0x" + bytes(self._account.key).hex()
@@ -186,7 +187,7 @@ class EvmWallet:
         return self.send({"to": token, "data": call_data})
 
     def deploy(self, contract: str, *, wei: int = 0) -> str:
-        """Deploy a compiled contract (till), give it ETH, and return its address."""
+        """Deploy a compiled contract (till, usdc…), give it ETH, and return its address."""
         txid = self.send({"data": ethereum.bytecode(contract)})
         receipt = self._web3.eth.wait_for_transaction_receipt(HexStr(txid), poll_latency=0.02)
         address = receipt["contractAddress"]
@@ -240,7 +241,7 @@ class EvmWallet:
         fees = {"maxFeePerGas": 100 * 10**9, "maxPriorityFeePerGas": 10**9}
         full: Any = {
             "from": self.address,
-            "chainId": ethereum.CHAIN_ID,
+            "chainId": self._chain_id,
             "nonce": self._web3.eth.get_transaction_count(Web3.to_checksum_address(self.address), "pending"),
             **fees,
             **transaction,

@@ -32,25 +32,34 @@ def evm_watchers() -> tuple[Watcher, ...]:
     return tuple(_evm_watcher(settings) for settings in ChainsSettings.from_env().chains if settings.kind == "evm")
 
 
-def _bitcoin_watcher(settings: ChainSettings) -> Watcher:
-    node = BitcoinChain(
+def bitcoin_chain(settings: ChainSettings) -> BitcoinChain:
+    """Return a Bitcoin chain of CHAINS."""
+    return BitcoinChain(
         BitcoinNode(settings.rpc, target=settings.name),
         network=settings.network,
         final_depth=settings.final_depth,
         name=settings.name,
     )
-    return Watcher(_watching(node, BITCOIN_RANGE), mempool=node)
 
 
-def _evm_watcher(settings: ChainSettings) -> Watcher:
-    node = EvmChain(
+def evm_chain(settings: ChainSettings) -> EvmChain:
+    """Return an EVM chain of CHAINS, with its own coin and its tokens."""
+    return EvmChain(
         EvmNode(settings.rpc, target=settings.name),
         chain_id=settings.chain_id,
         tokens=[Token(Asset(token.symbol), token.contract, token.decimals) for token in settings.tokens],
         native=Asset(settings.native),
         finality=settings.finality,
     )
-    return Watcher(_watching(node, EVM_RANGE))
+
+
+def _bitcoin_watcher(settings: ChainSettings) -> Watcher:
+    node = bitcoin_chain(settings)
+    return Watcher(_watching(node, BITCOIN_RANGE), mempool=node)
+
+
+def _evm_watcher(settings: ChainSettings) -> Watcher:
+    return Watcher(_watching(evm_chain(settings), EVM_RANGE))
 
 
 def _watching(node: Chain, range_blocks: int) -> Watching:
