@@ -172,10 +172,7 @@ class Paying:
         """Return a view of the chain of its own."""
         settings = self.chains[chain]
         node: BitcoinChain | EvmChain
-        if settings.kind == "bitcoin":
-            node = bitcoin_chain(settings)
-        else:
-            node = evm_chain(settings)
+        node = bitcoin_chain(settings) if settings.kind == "bitcoin" else evm_chain(settings)
         self._nodes.append(node)
         return node
 
