@@ -183,3 +183,10 @@ class SweepId(Id):
 
     __slots__ = ()
     prefix = "swp"
+
+
+class DifferenceId(Id):
+    """A difference between ledger, facts and chain."""
+
+    __slots__ = ()
+    prefix = "dif"
