@@ -388,6 +388,8 @@ class ChainSettings:
     """EVM: `tag` (the node's finalized block) or `depth:n`."""
     policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     """By symbol, what of `shared/payments/policy.py` is set otherwise: tolerance, tolerance_bp, dust, tiers."""
+    spending: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """What the hot wallet's fee policy has otherwise, and `born`; see docs/signing.md."""
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -448,6 +450,55 @@ def declare_assets(environ: Mapping[str, str] = os.environ) -> None:
     """Make the assets of CHAINS known to this process, where it is set. Raises Misconfigured."""
     if environ.get("CHAINS"):
         ChainsSettings.from_env(environ)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    """Where the key of a family of chains is: a secret of its own (`local`), or a key version in Cloud KMS (`kms`)."""
+
+    kind: str
+    key: bytes = field(default=b"", repr=False)
+    """local: 32 bytes, in hex."""
+    key_version: str = ""
+    """kms: `projects/…/locations/…/keyRings/…/cryptoKeys/…/cryptoKeyVersions/1`."""
+
+    @classmethod
+    def of(cls, family: str, told: object) -> Self:
+        """Return one entry of SIGNING. Raises Misconfigured, without the key in what it says."""
+        if isinstance(told, dict):
+            match told:
+                case {"kind": "local", "key": str(key)} if len(told) == 2 and _is_secret(key):
+                    return cls("local", key=bytes.fromhex(key))
+                case {"kind": "kms", "key_version": str(version)} if len(told) == 2 and version.startswith("projects/"):
+                    return cls("kms", key_version=version)
+        raise Misconfigured(
+            f'SIGNING: {family} needs {{"kind": "kms", "key_version": "projects/…"}}, '
+            'or for development {"kind": "local", "key": "32 bytes in hex"}.'
+        )
+
+
+def _is_secret(text: str) -> bool:
+    """Tell whether a text is a secret key of secp256k1 in hex: 32 bytes, more than zero, below the order."""
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    try:
+        return len(text) == 64 and 0 < int(text, 16) < order
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class SigningSettings:
+    """The keys of the hot wallets, one for each family of chains. Only functions that need `signing` are given them."""
+
+    key_by_family: Mapping[str, KeySettings]
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return them from SIGNING."""
+        told = _json(environ, "SIGNING", 'JSON such as {"bitcoin": {"kind": "kms", "key_version": "projects/…"}}')
+        if not isinstance(told, dict) or not told.keys() <= {"bitcoin", "evm"}:
+            raise Misconfigured("SIGNING must be a JSON object of keys by family of chains: bitcoin, evm.")
+        return cls({family: KeySettings.of(family, key) for family, key in told.items()})
 
 
 @dataclass(frozen=True, slots=True)
