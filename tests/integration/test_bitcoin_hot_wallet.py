@@ -36,7 +36,7 @@ def miner(rpc_url: str) -> BitcoinWallet:
 
 
 def opened(rpc_url: str, secret: bytes, rules: BitcoinRules = RULES) -> BitcoinHotWallet:
-    node = SpendingNode(rpc_url, target="bitcoin", wallet=f"hot-{secret.hex()[:16]}", limits=Limits(timeout_s=5))
+    node = SpendingNode(rpc_url, target="bitcoin", limits=Limits(timeout_s=5))
     return BitcoinHotWallet(node, LocalKey(secret), rules)
 
 
@@ -261,9 +261,9 @@ async def test_new_process_and_a_node_that_forgot_the_wallet_find_the_coins_agai
     first = opened(rpc_url, secret)
     await fund(first, miner, 2)
     before = await first.balances()
-    call(rpc_url, "unloadwallet", f"hot-{secret.hex()[:16]}", False)
+    call(rpc_url, "unloadwallet", f"hot-{(await first.address()).address}", False)
     assert await first.balances() == before
-    call(rpc_url, "unloadwallet", f"hot-{secret.hex()[:16]}", False)
+    call(rpc_url, "unloadwallet", f"hot-{(await first.address()).address}", False)
     second = opened(rpc_url, secret)
     assert await second.balances() == before
     for each in (first, second):

@@ -180,7 +180,7 @@ class BitcoinHotWallet:
 
     def _fits(self, intent: Intent, home: _Home) -> None:
         """Raise Invalid for an intent that no transaction of this wallet can fulfil."""
-        if intent.chain != self.chain or intent.asset is not Asset.BTC:
+        if intent.chain != self.chain or intent.asset != Asset.BTC:
             raise Invalid(f"{intent.asset} on {intent.chain} is not paid from the wallet on {self.chain}")
         if self._addresses.parse(intent.to.address) != intent.to:
             raise Invalid("an address and a script that are not the same")
@@ -192,7 +192,7 @@ class BitcoinHotWallet:
 
     def _purpose(self, draft: Draft, home: _Home) -> Purpose:
         intent = draft.intent
-        if draft.fee_asset is not Asset.BTC:
+        if draft.fee_asset != Asset.BTC:
             raise UnsafeTransaction("a fee in another asset")
         inputs = [outpoint_of(slot) for slot in draft.slots]
         return Purpose(inputs, intent.to.key, intent.units, home.address.key, draft.fee, self._rules.fees.limit)
@@ -263,9 +263,7 @@ class BitcoinHotWallet:
         if known is not None and known.confirmations == 0:
             if await self._node.in_mempool(signed.txid):
                 return Standing(Whereabouts.MEMPOOL)
-            known = await self._node.known(
-                home.address, signed.txid
-            )  # mined in between?
+            known = await self._node.known(home.address, signed.txid)  # mined in between?
         if known is None or known.confirmations < 1:
             return Standing(Whereabouts.UNKNOWN)
         if known.blockheight is None or known.blockhash is None:

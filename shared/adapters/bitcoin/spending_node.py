@@ -81,20 +81,23 @@ class Verdict(msgspec.Struct, rename={"reject_reason": "reject-reason"}):
 
 
 class SpendingNode:
-    """One node, and its watch-only wallet of one address."""
+    """One node, and its watch-only wallet of one address, named `hot-<address>`."""
 
-    def __init__(self, url: str, *, target: str, wallet: str, born: int = 0, limits: Limits = LIMITS) -> None:
+    def __init__(self, url: str, *, target: str, born: int = 0, limits: Limits = LIMITS) -> None:
         """`born` is when the address can first have been paid, in seconds since 1970: blocks before are not read."""
+        self._url = url.rstrip("/")
+        self._target = target
+        self._limits = limits
         self._rpc = JsonRpc(target, url, limits)
-        self._wallet = JsonRpc(target, f"{url.rstrip('/')}/wallet/{wallet}", limits)
-        self._name = wallet
+        self._wallet: JsonRpc | None = None
         self._born = born
         self._watching = False
 
     async def close(self) -> None:
         """Close the connections."""
         await self._rpc.close()
-        await self._wallet.close()
+        if self._wallet is not None:
+            await self._wallet.close()
 
     async def state(self) -> State:
         """Return the tip of the best chain, and which network it is."""
@@ -144,9 +147,12 @@ class SpendingNode:
 
     async def _of_wallet(self, kind: type[T], address: str, method: str, *params: object) -> T:
         """Ask the watch-only wallet, which is made or loaded first where the node has not got it."""
+        name = f"hot-{address}"
+        if self._wallet is None:
+            self._wallet = JsonRpc(self._target, f"{self._url}/wallet/{name}", self._limits)
         for first in (True, False):
             if not self._watching:
-                await self._watch(address)
+                await self._watch(self._wallet, name, address)
                 self._watching = True
             try:
                 return await self._wallet.call(kind, method, *params)
@@ -156,34 +162,34 @@ class SpendingNode:
                     raise
         raise AssertionError("unreachable")
 
-    async def _watch(self, address: str) -> None:
-        if self._name not in await self._rpc.call(list[str], "listwallets"):
-            await self._make_or_load()
-        info = await self._wallet.call(_WalletInfo, "getwalletinfo")
+    async def _watch(self, wallet: JsonRpc, name: str, address: str) -> None:
+        if name not in await self._loaded():
+            await self._make_or_load(name)
+        info = await wallet.call(_WalletInfo, "getwalletinfo")
         if info.scanning is not False:
             raise Transient("The node is still reading old blocks for the hot wallet's coins.", retry_after_s=60)
-        if (await self._wallet.call(_Descriptors, "listdescriptors")).descriptors:
+        if (await wallet.call(_Descriptors, "listdescriptors")).descriptors:
             return
         told = await self._rpc.call(_DescriptorInfo, "getdescriptorinfo", f"addr({address})")
         request = [{"desc": told.descriptor, "timestamp": self._born}]
-        [imported] = await self._wallet.call(list[_Imported], "importdescriptors", request)
+        [imported] = await wallet.call(list[_Imported], "importdescriptors", request)
         if not imported.success:
             raise Transient(f"The node does not watch the hot wallet {address}: see its log.")
 
-    async def _make_or_load(self) -> None:
+    async def _make_or_load(self, name: str) -> None:
         try:
-            # name, no private keys, blank, no passphrase, reuse allowed, descriptors, loaded at the node's start
-            await self._rpc.call(dict[str, msgspec.Raw], "createwallet", self._name, True, True, "", False, True, True)
+            # no private keys, blank, no passphrase, reuse allowed, descriptors, loaded whenever the node starts
+            await self._rpc.call(dict[str, msgspec.Raw], "createwallet", name, True, True, "", False, True, True)
         except RpcRefused as refused:
             if refused.code != _WALLET_ERROR:  # it lies there already: another process made it, or it is not loaded
                 raise
-            await self._load()
+            await self._load(name)
 
-    async def _load(self) -> None:
+    async def _load(self, name: str) -> None:
         try:
-            await self._rpc.call(dict[str, msgspec.Raw], "loadwallet", self._name, True)
+            await self._rpc.call(dict[str, msgspec.Raw], "loadwallet", name, True)
         except RpcRefused as refused:
-            if refused.code != _LOADED_ALREADY and self._name not in await self._loaded():
+            if refused.code != _LOADED_ALREADY and name not in await self._loaded():
                 raise
 
     async def _loaded(self) -> Sequence[str]:

@@ -253,7 +253,7 @@ class EvmHotWallet:
             raise UnsafeTransaction("it does not pay what was intended")
         if draft.slots != (transaction.slot,):
             raise UnsafeTransaction("it uses up another nonce than was drafted")
-        if draft.fee_asset is not self._rules.native or transaction.fee != draft.fee or transaction.fee > fees.limit:
+        if draft.fee_asset != self._rules.native or transaction.fee != draft.fee or transaction.fee > fees.limit:
             raise UnsafeTransaction(f"it can cost {transaction.fee} wei: {draft.fee} drafted, {fees.limit} the limit")
         if not 0 < transaction.tip <= transaction.max_fee or not _PLAIN_GAS <= transaction.gas <= fees.gas_limit:
             raise UnsafeTransaction("its gas or its tip is out of bounds")
