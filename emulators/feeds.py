@@ -1,9 +1,9 @@
-"""Four price feeds as the world's exchanges answer them, on one local server, and a way to disturb them.
+"""Eight price feeds as the world's exchanges answer them, on one local server, and a way to disturb them.
 
-Under `/coinbase`, `/kraken`, `/binance` and `/bitstamp` lie the public paths of those exchanges with their own
-formats and their own errors, for BTC, ETH, USDC and USDT in EUR and USD. Values start from a seed, differ a little
-between feeds and drift slowly, so that a median has something to do. `Control` sets a price, and silences, slows or
-breaks a feed, for tests. Standard library only: it starts in a tenth of a second.
+Under `/coinbase`, `/kraken`, `/binance`, `/bitstamp`, `/okx`, `/bitfinex`, `/gemini` and `/coingecko` lie their public
+paths with their own formats and their own errors, for BTC, ETH, USDC and USDT in EUR and USD. Values start from a seed,
+differ a little between feeds and drift slowly, so that a median has something to do. `Control` sets a price, and
+silences, slows or breaks a feed, for tests. Standard library only: it starts in a tenth of a second.
 """
 
 from __future__ import annotations
@@ -23,12 +23,17 @@ from urllib.parse import parse_qs, urlsplit
 
 from emulators.component import HOST, ROOT, Process, Running, port_for, port_open
 
-FEEDS = ("coinbase", "kraken", "binance", "bitstamp")
+FEEDS = ("coinbase", "kraken", "binance", "bitstamp", "okx", "bitfinex", "gemini", "coingecko")
 _USD_PER_EUR = Decimal("1.08")
 _IN_USD = {"BTC": Decimal(64_000), "ETH": Decimal(3_200), "USDC": Decimal("0.9999"), "USDT": Decimal("1.0002")}
 _DRIFT = {"BTC": 0.004, "ETH": 0.006, "USDC": 0.0002, "USDT": 0.0003}  # of the price, up and down
 _SPREAD = 0.0004  # how far a feed's own view may lie from the others', of the price
 _PERIOD_S = 900
+
+
+def in_usd(asset: str) -> Decimal:
+    """Return what an asset, or EUR, is worth around which the feeds drift."""
+    return _USD_PER_EUR if asset == "EUR" else _IN_USD[asset]
 
 
 @dataclass
@@ -171,7 +176,63 @@ def _bitstamp(market: _Market, path: str, _: dict[str, list[str]], now: float) -
     return {**same, "timestamp": str(int(now)), "volume": "12.5", "side": "0", "percent_change_24": "0.00"}
 
 
-_ANSWERS = {"coinbase": _coinbase, "kraken": _kraken, "binance": _binance, "bitstamp": _bitstamp}
+def _okx(market: _Market, path: str, query: dict[str, list[str]], now: float) -> object:
+    unknown = _Unknown(200, {"code": "51001", "msg": "Instrument ID doesn't exist", "data": []})
+    if path != "/api/v5/market/ticker":
+        raise _Unknown(404, {"code": "404", "msg": "Not Found", "data": []})
+    name = query.get("instId", [""])[0]
+    asset, fiat = _pair(name, r"([A-Z]+)-(EUR|USD)", unknown)
+    price = str(market.price("okx", asset, fiat, now))
+    same = dict.fromkeys(("last", "askPx", "bidPx", "open24h", "high24h", "low24h", "sodUtc0", "sodUtc8"), price)
+    sizes = dict.fromkeys(("lastSz", "askSz", "bidSz", "volCcy24h", "vol24h"), "1.5")
+    ticker = {"instType": "SPOT", "instId": name, **same, **sizes, "ts": str(int(now * 1000))}
+    return {"code": "0", "msg": "", "data": [ticker]}
+
+
+def _bitfinex(market: _Market, path: str, query: dict[str, list[str]], now: float) -> object:
+    if path != "/v2/tickers":
+        raise _Unknown(404, ["error", 10020, "not found"])
+    rows: list[list[object]] = []
+    for symbol in query.get("symbols", [""])[0].split(","):
+        found = re.fullmatch(r"t(BTC|ETH|UDC|UST)(EUR|USD)", symbol)
+        if found:  # others are left out
+            asset = {"UDC": "USDC", "UST": "USDT"}.get(found[1], found[1])
+            price = float(market.price("bitfinex", asset, found[2], now))
+            rows.append([symbol, price, 12.5, price, 9.75, -0.5, -0.0001, price, 1234.5, price, price])
+    return rows
+
+
+def _gemini(market: _Market, path: str, _: dict[str, list[str]], now: float) -> object:
+    refusal = {"result": "error", "reason": "Bad Request", "message": "Supplied value is not a valid symbol"}
+    asset, fiat = _pair(path.upper(), r"/V1/PUBTICKER/([A-Z]+?)(EUR|USD)", _Unknown(400, refusal))
+    price = str(market.price("gemini", asset, fiat, now))
+    volume = {asset: "123.45", fiat: "6543210.98", "timestamp": int(now * 1000)}
+    return {"bid": price, "ask": price, "volume": volume, "last": price}
+
+
+def _coingecko(market: _Market, path: str, query: dict[str, list[str]], now: float) -> object:
+    if path != "/api/v3/simple/price":
+        raise _Unknown(404, {"error": "Incorrect path. Please check https://www.coingecko.com/api/"})
+    symbols = {"bitcoin": "BTC", "ethereum": "ETH", "usd-coin": "USDC", "tether": "USDT"}
+    fiats = [fiat for fiat in query.get("vs_currencies", [""])[0].split(",") if fiat in ("eur", "usd")]
+    return {
+        coin: {fiat: float(market.price("coingecko", symbols[coin], fiat.upper(), now)) for fiat in fiats}
+        | {"last_updated_at": int(now) - 20}
+        for coin in query.get("ids", [""])[0].split(",")
+        if coin in symbols
+    }
+
+
+_ANSWERS = {
+    "coinbase": _coinbase,
+    "kraken": _kraken,
+    "binance": _binance,
+    "bitstamp": _bitstamp,
+    "okx": _okx,
+    "bitfinex": _bitfinex,
+    "gemini": _gemini,
+    "coingecko": _coingecko,
+}
 
 
 class _Server(ThreadingHTTPServer):

@@ -47,9 +47,16 @@ def topics(env: Mapping[str, str]) -> str:
     return f"{len(created)} topics created" if created else "all topics are there"
 
 
+def aggregators(env: Mapping[str, str]) -> str:
+    """Put the contracts on the local chain that the feed `chainlink` reads."""
+    from emulators import chainlink
+
+    return chainlink.deploy(env)
+
+
 def steps(*, seeded: bool = True) -> tuple[Step, ...]:
     """Return what is prepared at every start; last, demo data for an empty database: `emulators.seed.seed(env)`."""
-    needed = (Step("migrate", migrate), Step("topics", topics))
+    needed = (Step("migrate", migrate), Step("topics", topics), Step("aggregators", aggregators))
     if not seeded or importlib.util.find_spec("emulators.seed") is None:
         return needed
     return (*needed, Step("seed", importlib.import_module("emulators.seed").seed))
@@ -89,6 +96,7 @@ class Platform:
             "PUBLIC_URL": self.url,
             "SIWE_DOMAIN": f"{HOST}:{self.http_port}",
             "SIGN_IN_LIMIT_PER_MINUTE": "100000",
+            "PAYOUT_DELAY_S": "5",
             "FUNCTION_URL_TEMPLATE": f"http://{HOST}:{self.events_port}/{{function}}",
         }
 

@@ -71,6 +71,10 @@ class Stack:
         env = {name: value for running in self.running for name, value in running.env.items()}
         chains = bitcoin.chain(env) if "BITCOIN_RPC_URL" in env else {}
         chains |= ethereum.chain(env) if "EVM_RPC_URL" in env else {}
+        if "FEEDS" in env and "EVM_RPC_URL" in env:
+            from emulators import chainlink
+
+            env["FEEDS"] = json.dumps([*json.loads(env["FEEDS"]), chainlink.feed()])
         return env | {"CHAINS": json.dumps(chains)} if chains else env
 
     def stop(self, grace_s: float | None = None) -> None:

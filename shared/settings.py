@@ -7,7 +7,7 @@ import json
 import os
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Self
 
 from shared.kernel.money import declare
@@ -281,6 +281,24 @@ class SealingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PayoutSettings:
+    """How a shop comes to be paid to another account."""
+
+    domain: str
+    """Stands in what the wallets of accounts sign."""
+    delay_s: int = 86_400
+    """From the agreement of a second person until a change takes effect."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return them from SIWE_DOMAIN and PAYOUT_DELAY_S."""
+        return cls(
+            domain=required(environ, "SIWE_DOMAIN", "host[:port] of the page that people sign in on"),
+            delay_s=whole_number(environ, "PAYOUT_DELAY_S", 86_400),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimCodeSettings:
     """The key from which pick-up codes and their hashes are derived."""
 
@@ -437,6 +455,11 @@ class ChainsSettings:
 
     chains: tuple[ChainSettings, ...]
 
+    @property
+    def bitcoin_network(self) -> str:
+        """Return the network of the Bitcoin chain, as its node calls it; `main` where there is none."""
+        return next((chain.network for chain in self.chains if chain.kind == "bitcoin"), "main")
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Return them from CHAINS."""
@@ -503,24 +526,40 @@ class SigningSettings:
 
 @dataclass(frozen=True, slots=True)
 class QuoteSigningSettings:
-    """The key that quotes are signed with."""
+    """The key that quotes are signed with, and those before it, which still verify what they signed."""
 
     seed: bytes = field(repr=False)
     """Ed25519 seed, 32 bytes."""
+    older: tuple[bytes, ...] = ()
+    """Public keys of 32 bytes."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Return the key from QUOTE_SIGNING_KEY."""
-        return cls(secret_bytes(environ, "QUOTE_SIGNING_KEY", "an Ed25519 seed, 32 random bytes in base64"))
+        """Return the key from QUOTE_SIGNING_KEY, and public ones from QUOTE_OLD_KEYS (base64, by commas)."""
+        what = "public Ed25519 keys that quotes were signed with before, in base64, by commas"
+        older = environ.get("QUOTE_OLD_KEYS", "").replace(",", " ").split()
+        return cls(
+            secret_bytes(environ, "QUOTE_SIGNING_KEY", "an Ed25519 seed, 32 random bytes in base64"),
+            tuple(secret_bytes({"QUOTE_OLD_KEYS": key}, "QUOTE_OLD_KEYS", what) for key in older),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class FeedSettings:
-    """One price feed. `format` is whose paths and answers it has: coinbase, kraken, binance, bitstamp."""
+    """One price feed. `format` is whose paths and answers it has, such as `kraken`, or `chainlink`.
+
+    Chainlink's are contracts on a chain of CHAINS: `contracts` has their addresses by pair (`BTC-USD`), `sequencer`
+    that of the uptime feed where the chain has a sequencer.
+    """
 
     name: str
-    url: str
     format: str
+    url: str = field(default="", repr=False)
+    stale_s: int | None = None
+    """As old may its prices be, where that differs from what is usual of the format."""
+    chain: str = ""
+    contracts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    sequencer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -537,8 +576,21 @@ class PricesSettings:
         try:
             feeds = tuple(FeedSettings(**feed) for feed in told)
         except TypeError as wrong:
-            raise Misconfigured("FEEDS must be a JSON list of objects with name, url and format.") from wrong
-        return cls(feeds, tuple(environ.get("PRICE_CURRENCIES", "EUR,USD").replace(",", " ").split()))
+            raise Misconfigured("FEEDS must be a JSON list of objects with name, format and url or chain.") from wrong
+        if len({feed.name for feed in feeds}) != len(feeds):
+            raise Misconfigured("FEEDS: two feeds have one name; one of them alone could outvote the others.")
+        return cls(
+            tuple(feed if feed.url else _on_chain(feed, environ) for feed in feeds),
+            tuple(environ.get("PRICE_CURRENCIES", "EUR,USD").replace(",", " ").split()),
+        )
+
+
+def _on_chain(feed: FeedSettings, environ: Mapping[str, str]) -> FeedSettings:
+    """Return a feed that has no URL with that of its chain's node. Raises Misconfigured."""
+    for chain in ChainsSettings.from_env(environ).chains if feed.chain else ():
+        if chain.name == feed.chain:
+            return replace(feed, url=chain.rpc)
+    raise Misconfigured(f"FEEDS: {feed.name} needs a url, or a chain that is in CHAINS.")
 
 
 def _json(environ: Mapping[str, str], name: str, what: str) -> Any:

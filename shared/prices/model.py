@@ -1,7 +1,7 @@
 """Values of prices: what a feed said, what follows from several, what is shown."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pydantic import Field, model_validator
@@ -19,11 +19,16 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one feed said: fiat per whole coin, at the feed's own time or else when it answered."""
+    """What one feed said: fiat per whole coin, at the feed's own time or else when it answered.
+
+    `fresh_for`: as old may it be. A market is asked for the last trade; a contract on chain is written to only when
+    the price has moved or its heartbeat is over.
+    """
 
     feed: str
     price: Decimal
     at: datetime
+    fresh_for: timedelta = timedelta(seconds=60)
 
 
 class Said(Frozen):

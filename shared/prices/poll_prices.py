@@ -6,14 +6,14 @@ from shared.kernel.decision import By
 from shared.kernel.errors import Transient
 from shared.prices.model import Pair, Rate
 from shared.prices.ports import Polling
-from shared.prices.rates import NoFreshPrice, rate_of
+from shared.prices.rates import NoFreshPrice, by_pair, rate_of
 
 
 async def poll_prices(*, by: By, using: Polling) -> int:
     """Keep what can be known now and return how many rates that were.
 
-    A pair that fewer than two feeds agree on keeps its old rate, which soon is too old for quotes. Raises Transient
-    when no pair at all has a price.
+    A pair that too few feeds agree on keeps its old rate, which soon is too old for quotes. Raises Transient when no
+    pair at all has a price.
     """
     asked = tuple(dict.fromkeys(source(pair) for pair in using.pairs))
     told = await asyncio.gather(*(feed.read(asked) for feed in using.feeds), return_exceptions=True)
@@ -21,11 +21,12 @@ async def poll_prices(*, by: By, using: Polling) -> int:
         if isinstance(answer, BaseException) and not isinstance(answer, Transient):
             raise answer
     answers = [answer for answer in told if not isinstance(answer, BaseException)]
+    last = by_pair(await using.rows.latest())
     now, rates = using.clock.now(), list[Rate]()
     for pair in using.pairs:
         readings = [answer[source(pair)] for answer in answers if source(pair) in answer]
         try:
-            rates.append(rate_of(pair, readings, now=now))
+            rates.append(rate_of(pair, readings, now=now, last=last.get(pair)))
         except NoFreshPrice:
             continue  # told to whoever asks for a quote, once the old rate is too old
     if rates:

@@ -31,6 +31,10 @@ class PriceRows(Protocol):
         """Return the latest rate of each asset, however old."""
         ...
 
+    async def latest(self) -> Sequence[Rate]:
+        """Return the latest rate of every pair, however old."""
+        ...
+
     async def record(self, rates: Sequence[Rate], *, by: By, now: datetime) -> int:
         """Keep newer rates with their proof, publish those that are news; return how many were published."""
         ...

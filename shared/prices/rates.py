@@ -1,8 +1,8 @@
 """The arithmetic of prices: a median that one broken feed can't move, conversions that are exact to the last unit."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact
 from statistics import median
 from typing import Final
 
@@ -10,13 +10,24 @@ from shared.kernel.errors import Conflict, NotFound, Transient
 from shared.kernel.money import MINOR_DIGITS, Asset, Currency, Fiat, Money
 from shared.prices.model import Pair, Rate, Reading, Said
 
-STALE: Final = timedelta(seconds=60)
-"""A reading older than this, or from the future by as much, is not fresh."""
+EXACT: Final = Context(prec=100, traps=[Inexact])
+"""Halves and hundredths of prices, which have at most 40 digits, never round here."""
+AHEAD: Final = timedelta(seconds=60)
+"""A reading from the future by more than this comes from a clock that is wrong."""
 FRESH_FOR: Final = timedelta(seconds=60)
 """As long after its poll is a rate good for quotes: some polls may fail."""
 OUTLIER: Final = Decimal("0.02")
 """A reading further from the median than this part of it is left out."""
 MIN_FEEDS: Final = 2
+"""As many must agree, and they must be more than half of the fresh ones."""
+SPREAD_OF_TWO: Final = Decimal("0.01")
+"""Where only two agree they lie no further apart than this part of their middle: one of them may be wrong."""
+JUMP: Final = Decimal("0.05")
+"""A rate further from the last one than this part of it jumped: then every fresh feed must agree, and there must be
+at least JUMP_FEEDS of them. A majority that goes wrong together is told from a market that moves."""
+JUMP_FEEDS: Final = 3
+JUMP_MEMORY: Final = timedelta(hours=1)
+"""A last rate older than this says nothing about the present."""
 MOVED: Final = Decimal("0.001")
 """A rate that moved by this part of it is told at once; otherwise every minute."""
 TELL_EVERY: Final = timedelta(minutes=1)
@@ -45,22 +56,37 @@ class AssetDepegged(Conflict):
     title = "The stablecoin has lost its peg"
 
 
-def rate_of(pair: Pair, readings: Iterable[Reading], *, now: datetime) -> Rate:
-    """Return the median of the fresh readings that lie near it. Raises NoFreshPrice below two of them."""
-    fresh = [reading for reading in readings if abs(now - reading.at) <= STALE]
+def rate_of(pair: Pair, readings: Iterable[Reading], *, now: datetime, last: Rate | None = None) -> Rate:
+    """Return the median of the fresh readings that lie near it; `last` is the rate before.
+
+    Raises NoFreshPrice when too few agree, or agree on a jump that not all of them saw.
+    """
+    fresh = [reading for reading in readings if -AHEAD <= now - reading.at <= reading.fresh_for]
     near: list[Reading] = []
     if fresh:
         middle = median(reading.price for reading in fresh)
         near = [reading for reading in fresh if abs(reading.price - middle) <= middle * OUTLIER]
-    if len(near) < MIN_FEEDS:
-        raise NoFreshPrice(f"Fewer than two price feeds agree on {pair.asset} in {pair.currency}. Try again soon.")
+    if len(near) < MIN_FEEDS or 2 * len(near) <= len(fresh):
+        raise NoFreshPrice(f"Too few price feeds agree on {pair.asset} in {pair.currency}. Try again soon.")
+    rate = EXACT.divide(EXACT.add(*_middle_two(near)), 2)
+    if len(near) == 2 and abs(near[0].price - near[1].price) > rate * SPREAD_OF_TWO:
+        raise NoFreshPrice(f"The two price feeds of {pair.asset} in {pair.currency} disagree. Try again soon.")
+    unanimous = len(near) == len(fresh) and len(near) >= JUMP_FEEDS
+    if last is not None and now - last.at <= JUMP_MEMORY and abs(rate - last.rate) > last.rate * JUMP and not unanimous:
+        raise NoFreshPrice(f"Price feeds differ on a jump of {pair.asset} in {pair.currency}. Try again soon.")
     return Rate(
         asset=pair.asset,
         currency=pair.currency,
-        rate=median(reading.price for reading in near),
+        rate=rate,
         feeds=tuple(Said(feed=reading.feed, price=f"{reading.price:f}", at=reading.at) for reading in near),
         at=now,
     )
+
+
+def _middle_two(readings: Sequence[Reading]) -> tuple[Decimal, Decimal]:
+    """Return the two prices in the middle, twice the same one where there is but one."""
+    prices = sorted(reading.price for reading in readings)
+    return prices[(len(prices) - 1) // 2], prices[len(prices) // 2]
 
 
 def is_fresh(rate: Rate, *, now: datetime) -> bool:
@@ -71,13 +97,23 @@ def is_fresh(rate: Rate, *, now: datetime) -> bool:
 def usable(rate: Rate | None, pegged: Rate | None, pair: Pair, *, now: datetime) -> Rate:
     """Return the rate if a quote may be given at it; `pegged` is the rate in what it is pegged to.
 
-    Raises NoFreshPrice, and AssetDepegged for a stablecoin that is far from its peg.
+    Raises NoFreshPrice, also for a stablecoin of which it is not known whether it holds its peg, and AssetDepegged
+    for one that does not.
     """
     if rate is None or not is_fresh(rate, now=now):
         raise NoFreshPrice(f"No fresh price of {pair.asset} in {pair.currency}. Try again soon, or pay otherwise.")
-    if pair.asset.peg is not None and pegged is not None and abs(pegged.rate - 1) > DEPEGGED:
-        raise AssetDepegged(f"{pair.asset} is not worth its {pair.asset.peg} at the moment. Pay in another asset.")
+    peg = pair.asset.peg
+    if peg is not None:
+        if pegged is None or not is_fresh(pegged, now=now):
+            raise NoFreshPrice(f"No fresh price of {pair.asset} in {peg}, its peg. Try again soon, or pay otherwise.")
+        if abs(pegged.rate - 1) > DEPEGGED:
+            raise AssetDepegged(f"{pair.asset} is not worth its {peg} at the moment. Pay in another asset.")
     return rate
+
+
+def less_spread(rate: Decimal, spread_bp: int) -> Decimal:
+    """Return the rate that a shop gives that takes `spread_bp` hundredths of a percent of it, exactly."""
+    return EXACT.divide(EXACT.multiply(rate, 10_000 - spread_bp), 10_000) if spread_bp else rate
 
 
 def is_news(rate: Rate, told: Decimal | None, told_at: datetime | None, *, now: datetime) -> bool:

@@ -1,12 +1,13 @@
 """Prices, composed. Feeds are built only where they are polled."""
 
+from collections.abc import Sequence
 from functools import cache, partial
 
 from shared.adapters.postgres.prices import PostgresPrices
 from shared.kernel.money import MINOR_DIGITS, Asset
 from shared.prices.model import Pair
-from shared.prices.ports import Polling, Prices, ShownPrices
-from shared.settings import Misconfigured, PricesSettings
+from shared.prices.ports import Feed, Polling, Prices, ShownPrices
+from shared.settings import FeedSettings, Misconfigured, PricesSettings
 from shared.wiring.resources import clock, database, region
 
 
@@ -34,7 +35,6 @@ def shown_prices() -> ShownPrices:
 @cache
 def polling() -> Polling:
     """Return what polling is given. Raises Misconfigured for a currency or format that nobody knows."""
-    from shared.adapters.feeds.http import HttpFeed
     from shared.settings import declare_assets
 
     settings = PricesSettings.from_env()
@@ -43,8 +43,25 @@ def polling() -> Polling:
     if unknown:
         raise Misconfigured(f"PRICE_CURRENCIES: {', '.join(sorted(unknown))} is no currency that is priced here.")
     return Polling(
-        feeds=tuple(HttpFeed(feed) for feed in settings.feeds),
-        pairs=tuple(Pair(asset, currency) for currency in settings.currencies for asset in Asset.known()),
+        feeds=tuple(_feed(feed) for feed in settings.feeds),
+        pairs=pairs(settings.currencies),
         rows=PostgresPrices(database(), region=region()),
         clock=clock(),
     )
+
+
+def pairs(currencies: Sequence[str]) -> tuple[Pair, ...]:
+    """Return what is priced: every asset in each of these currencies, and stablecoins in what they are pegged to."""
+    asked = [Pair(asset, currency) for currency in currencies for asset in Asset.known()]
+    pegged = [Pair(asset, asset.peg) for asset in Asset.known() if asset.peg is not None]
+    return tuple(dict.fromkeys((*asked, *pegged)))
+
+
+def _feed(settings: FeedSettings) -> Feed:
+    if settings.format == "chainlink":
+        from shared.adapters.feeds.chainlink import ChainlinkFeed
+
+        return ChainlinkFeed(settings)
+    from shared.adapters.feeds.http import HttpFeed
+
+    return HttpFeed(settings)

@@ -298,17 +298,31 @@ def test_a_mail_server_that_was_killed_comes_back_fit_to_send(aws: Running) -> N
 # Price feeds
 
 
+BITFINEX = {"USDC": "UDC", "USDT": "UST"}
+COINGECKO = {"BTC": "bitcoin", "ETH": "ethereum", "USDC": "usd-coin", "USDT": "tether"}
 PATHS: dict[str, Callable[[str, str], str]] = {
     "coinbase": lambda asset, fiat: f"/v2/prices/{asset}-{fiat}/spot",
     "kraken": lambda asset, fiat: f"/0/public/Ticker?pair={asset.replace('BTC', 'XBT')}{fiat}",
     "binance": lambda asset, fiat: f"/api/v3/ticker/price?symbol={asset}{fiat}",
     "bitstamp": lambda asset, fiat: f"/api/v2/ticker/{asset.lower()}{fiat.lower()}/",
+    "okx": lambda asset, fiat: f"/api/v5/market/ticker?instId={asset}-{fiat}",
+    "bitfinex": lambda asset, fiat: f"/v2/tickers?symbols=t{BITFINEX.get(asset, asset)}{fiat}",
+    "gemini": lambda asset, fiat: f"/v1/pubticker/{asset.lower()}{fiat.lower()}",
+    "coingecko": lambda asset, fiat: f"/api/v3/simple/price?ids={COINGECKO.get(asset)}&vs_currencies={fiat.lower()}",
 }
 
 
 def price_in(feed: str, answer: object) -> Decimal:
+    if feed == "bitfinex":
+        assert isinstance(answer, list)
+        return Decimal(str(answer[0][7]))
     assert isinstance(answer, dict)
     match feed:
+        case "okx":
+            return Decimal(answer["data"][0]["last"])
+        case "coingecko":
+            [coin] = answer.values()
+            return Decimal(str(coin.get("eur", coin.get("usd"))))
         case "coinbase":
             return Decimal(answer["data"]["amount"])
         case "kraken":
@@ -338,7 +352,10 @@ def test_a_feed_can_be_set_silenced_and_broken(feeds: Control) -> None:
         get(f"{feeds.url}/bitstamp{PATHS['bitstamp']('BTC', 'EUR')}")
 
 
-@pytest.mark.parametrize(("feed", "status"), [("coinbase", 404), ("kraken", 200), ("binance", 400), ("bitstamp", 404)])
+UNKNOWN = [("coinbase", 404), ("kraken", 200), ("binance", 400), ("bitstamp", 404), ("okx", 200), ("bitfinex", 200)]
+
+
+@pytest.mark.parametrize(("feed", "status"), [*UNKNOWN, ("gemini", 400), ("coingecko", 200)])
 def test_an_unknown_pair_is_answered_as_the_exchange_does(feeds: Control, feed: str, status: int) -> None:
     assert get(f"{feeds.url}/{feed}{PATHS[feed]('DOGE', 'EUR')}")[0] == status
 

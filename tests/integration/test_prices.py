@@ -101,6 +101,8 @@ async def test_feeds_dying_one_by_one_end_in_no_quote_and_never_in_a_wrong_one(
     quotes = PostgresQuotes(db)
     await poll_prices(by=POLL, using=polling)
     whole = await quotes.lock(COFFEE, Asset.BTC)
+    for feed in FEEDS[4:]:
+        feeds.fail(feed, 500)
     feeds.silence("coinbase")
     feeds.fail("kraken", 503)
     await poll_prices(by=POLL, using=polling)
@@ -116,7 +118,7 @@ async def test_feeds_dying_one_by_one_end_in_no_quote_and_never_in_a_wrong_one(
         await quotes.lock(COFFEE, Asset.BTC)
     feeds.reset()
     await poll_prices(by=POLL, using=polling)
-    assert len((await quotes.lock(COFFEE, Asset.BTC)).feeds) == 4
+    assert len((await quotes.lock(COFFEE, Asset.BTC)).feeds) == len(FEEDS)
 
 
 async def test_a_pair_that_the_feeds_dispute_keeps_its_old_rate_while_others_go_on(
@@ -124,8 +126,8 @@ async def test_a_pair_that_the_feeds_dispute_keeps_its_old_rate_while_others_go_
 ) -> None:
     await poll_prices(by=POLL, using=polling)
     before = await rates(polling)
-    for feed, price in zip(FEEDS, (50_000, 60_000, 70_000, 80_000), strict=True):
-        feeds.price(feed, "BTC", "EUR", Decimal(price))
+    for number, feed in enumerate(FEEDS):
+        feeds.price(feed, "BTC", "EUR", Decimal(50_000 + 5_000 * number))
     assert await poll_prices(by=POLL, using=polling) == len(PAIRS) - 1
     after = await rates(polling)
     assert after[Asset.BTC] == before[Asset.BTC]

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.feeds.formats import FORMATS, NoPrice
+from shared.adapters.feeds.formats import FORMATS
+from shared.adapters.feeds.reading import NoPrice
 from shared.kernel.money import MINOR_DIGITS, Asset, Fiat, Money
 from shared.prices.model import Pair, Rate, Reading
 from shared.prices.rates import (
+    AHEAD,
     FRESH_FOR,
-    STALE,
     AssetDepegged,
     NoFreshPrice,
     coins_for,
@@ -23,6 +24,7 @@ from shared.prices.rates import (
     usable,
 )
 
+STALE = timedelta(seconds=60)
 NOW = datetime(2026, 5, 6, 12, tzinfo=UTC)
 BTC_EUR = Pair(Asset.BTC, "EUR")
 
@@ -57,7 +59,7 @@ def test_fewer_than_two_feeds_that_agree_make_no_rate(prices: tuple[str, ...]) -
         rate_of(BTC_EUR, readings(*prices), now=NOW)
 
 
-@pytest.mark.parametrize("age", [STALE + timedelta(seconds=1), -STALE - timedelta(seconds=1)])
+@pytest.mark.parametrize("age", [STALE + timedelta(seconds=1), -AHEAD - timedelta(seconds=1)])
 def test_stale_readings_and_those_from_the_future_count_for_nothing(age: timedelta) -> None:
     with pytest.raises(NoFreshPrice):
         rate_of(BTC_EUR, [*readings("100"), *readings("100", "100", age=age)], now=NOW)

@@ -29,6 +29,7 @@ _SAID: Final = TypeAdapter(tuple[Said, ...])
 _IN_CURRENCY: Final = Sql(
     "select asset, currency, rate, feeds::text, at, version from price_latest where currency = :currency order by asset"
 )
+_EVERY: Final = Sql("select asset, currency, rate, feeds::text, at, version from price_latest")
 _LOCK: Final = Sql("select pg_advisory_xact_lock(hashtext('price_latest'))")
 _LATEST: Final = Sql("select asset, currency, at, published, published_at, version from price_latest")
 _KEEP: Final = Sql(
@@ -65,6 +66,10 @@ class PostgresPrices:
     async def in_currency(self, currency: Currency) -> Sequence[Rate]:
         """Return the latest rate of each asset, however old."""
         return [rate_of_row(row) for row in await self._db.run(_IN_CURRENCY, currency=currency)]
+
+    async def latest(self) -> Sequence[Rate]:
+        """Return the latest rate of every pair, however old."""
+        return [rate_of_row(row) for row in await self._db.run(_EVERY)]
 
     async def record(self, rates: Sequence[Rate], *, by: By, now: datetime) -> int:
         """Keep newer rates with their proof, publish those that are news; return how many were published.
