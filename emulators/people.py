@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
 from eth_account import Account
 from eth_account.messages import encode_defunct
+
+from emulators.merchant_keys import MerchantAccount
 
 T = TypeVar("T")
 JSON = dict[str, Any]
@@ -113,6 +115,15 @@ def sign_in(base_url: str, private_key: str | None = None) -> tuple[JSON, Api]:
 
 def _zulu(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
+
+
+def prove_payouts(owner: Api, shop_id: str, accounts: Iterable[MerchantAccount]) -> None:
+    """Show that the accounts that the shop was registered with are the owner's, so that it can be paid to them."""
+    path = f"/v1/shops/{shop_id}/payout"
+    for account in accounts:
+        asked = owner.send("POST", f"{path}/challenges", {"family": account.family})
+        signature = account.sign(asked["message"])
+        owner.send("POST", f"{path}/proofs", {"nonce": asked["nonce"], "signature": signature})
 
 
 class Customer:

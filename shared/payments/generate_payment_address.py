@@ -34,6 +34,13 @@ class PaymentActive(Conflict):
     title = "The order has another payment under way"
 
 
+class PayoutUnproven(Conflict):
+    """The shop has not shown that the account is its own."""
+
+    type = "payout-unproven"
+    title = "The shop can't be paid in this coin yet"
+
+
 class NotWatched(Transient):
     """No block of the chain was read yet, so a payment could be missed."""
 
@@ -47,8 +54,8 @@ async def generate_payment_address(
     """Return 201 with the new payment, or 200 with the one that is under way in this very asset.
 
     Another asset may be chosen until something of the first was seen; both addresses stay watched.
-    Raises NotFound, NotPayable, PaymentActive, AssetNotOffered, NoFreshPrice, AssetDepegged, NotWatched,
-    AlreadyAnswered, KeyReused, Transient.
+    Raises NotFound, NotPayable, PaymentActive, AssetNotOffered, PayoutUnproven, NoFreshPrice, AssetDepegged,
+    NotWatched, AlreadyAnswered, KeyReused, Transient.
     """
     for _ in range(TRIES):
         order = await using.orders.payable(order_id)
@@ -77,6 +84,8 @@ async def _request(
         raise NotWatched("Try again in a few seconds.", retry_after_s=5)
     locked = await using.quotes.lock(order.total, asset)
     account = order.payout[chain.family]
+    if account.unproven:
+        raise PayoutUnproven("The shop has not proven its account for this coin. Choose another one that it takes.")
     index = await using.store.next_index(account, chain.family)
     receive = using.account_keys.receive(order.shop_id, chain, account, index)
     payment_id, now = PaymentId.new(), using.clock.now()

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from shared.kernel.facts import Fact
 from shared.kernel.hours import Opening
-from shared.kernel.ids import MerchantId, ShopId
+from shared.kernel.ids import MerchantId, PayoutChangeId, ShopId
 from shared.kernel.money import Asset, Currency, Frozen
 
 
@@ -26,6 +26,20 @@ class PayoutAccount(Frozen):
 
     sealed_xpub: str
     fingerprint: str
+    unproven: bool = False
+    """Whether the merchant still has to show that they hold its keys: until then nobody is asked to pay to it."""
+
+
+class PayoutProof(Frozen):
+    """What shows that somebody holds the keys of an account: its receive address 0 has signed a message of ours.
+
+    Bitcoin: BIP-322 or BIP-137; EVM: EIP-191. Anybody who knows the address can check it again.
+    """
+
+    nonce: str
+    address: str
+    message: str
+    signature: str
 
 
 class ShopRegistered(Fact):
@@ -53,3 +67,73 @@ class ShopHoursSet(Fact):
     type: ClassVar = "shop.hours_set.v1"
     shop_id: ShopId
     weekly: tuple[Opening, ...]
+
+
+class PayoutFact(Fact):
+    """What every fact about a shop's payout accounts says."""
+
+    type: ClassVar = "shop.payout_any.v1"
+    shop_id: ShopId
+    merchant_id: MerchantId
+    family: str
+    actor: str
+    """Who did it: a person, a staff key, or the function that let time pass."""
+    at: datetime
+
+
+class ShopPayoutProven(PayoutFact):
+    """The merchant has shown that they hold the keys of the account that the shop has: now it can be paid to."""
+
+    type: ClassVar = "shop.payout_proven.v1"
+    fingerprint: str
+    proof: PayoutProof
+
+
+class ShopPayoutProposed(PayoutFact):
+    """Somebody wants the shop to be paid to another account, and has shown that they hold its keys."""
+
+    type: ClassVar = "shop.payout_proposed.v1"
+    change_id: PayoutChangeId
+    account: PayoutAccount
+    instead_of: str | None = None
+    """Fingerprint of the account that it is to replace."""
+    proof: PayoutProof
+
+
+class ShopPayoutConfirmed(PayoutFact):
+    """A second person, or the holder of the present account's keys, agreed; it waits for `takes_effect_at`."""
+
+    type: ClassVar = "shop.payout_confirmed.v1"
+    change_id: PayoutChangeId
+    fingerprint: str
+    proof: PayoutProof | None = None
+    """By the present account, where the one who proposed it agreed alone."""
+    takes_effect_at: datetime
+
+
+class ShopPayoutCancelled(PayoutFact):
+    """The change is called off."""
+
+    type: ClassVar = "shop.payout_cancelled.v1"
+    change_id: PayoutChangeId
+    fingerprint: str
+
+
+class ShopPayoutChanged(PayoutFact):
+    """From now on addresses come from the new account. Payments under way keep theirs."""
+
+    type: ClassVar = "shop.payout_changed.v1"
+    change_id: PayoutChangeId
+    account: PayoutAccount
+    instead_of: str | None = None
+
+
+ShopFact = (
+    ShopRegistered
+    | ShopHoursSet
+    | ShopPayoutProven
+    | ShopPayoutProposed
+    | ShopPayoutConfirmed
+    | ShopPayoutCancelled
+    | ShopPayoutChanged
+)

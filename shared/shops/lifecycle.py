@@ -8,7 +8,7 @@ from shared.kernel.errors import Bug, Forbidden, NotFound
 from shared.kernel.facts import Fact
 from shared.kernel.hours import changes_at, open_window
 from shared.kernel.ids import MerchantId, ShopId, UserId
-from shared.shops import facts
+from shared.shops import facts, payout_lifecycle
 from shared.shops.facts import PayoutAccount, Position
 from shared.shops.model import Family, OwnShopView, RegisterShop, SetOpeningHours, Shop, ShopView
 
@@ -35,7 +35,7 @@ def register(
     merchant_id: MerchantId,
     now: datetime,
 ) -> facts.ShopRegistered:
-    """Return the fact of a new location. `payout` are the command's account keys, sealed."""
+    """Return the fact of a new location. `payout` are the command's account keys, sealed and not proven yet."""
     return facts.ShopRegistered(
         shop_id=shop_id,
         merchant_id=merchant_id,
@@ -45,7 +45,7 @@ def register(
         timezone=command.timezone,
         currency=command.currency,
         accepts=command.accepts,
-        payout={str(family): account for family, account in payout.items()},
+        payout={str(family): account.model_copy(update={"unproven": True}) for family, account in payout.items()},
         confirmations=command.confirmations,
         registered_at=now,
     )
@@ -53,11 +53,11 @@ def register(
 
 def set_hours(shop: Shop | None, command: SetOpeningHours, *, by: By) -> Sequence[Fact]:
     """Return the facts of new weekly hours. Raises NotFound, Forbidden."""
-    shop = _run_by(shop, by)
+    shop = run_by(shop, by)
     return (facts.ShopHoursSet(shop_id=shop.shop_id, weekly=command.weekly),)
 
 
-def _run_by(shop: Shop | None, by: By) -> Shop:
+def run_by(shop: Shop | None, by: By) -> Shop:
     """Return the shop if the caller may change it. Somebody else's is NotFound."""
     if shop is None or not by.staff_of(shop.merchant_id):
         raise NotFound("There is no such shop among yours.")
@@ -86,6 +86,8 @@ def evolve(shop: Shop | None, fact: Fact) -> Shop:
             )
         case facts.ShopHoursSet() if shop is not None:
             return shop.model_copy(update={"weekly": fact.weekly})
+        case facts.PayoutFact() if shop is not None:
+            return payout_lifecycle.evolve(shop, fact)
     raise Bug(f"{fact.type} can't happen to {'no shop' if shop is None else shop.shop_id}")
 
 
@@ -112,4 +114,5 @@ def public_view(shop: Shop, version: int, *, now: datetime) -> ShopView:
 def own_view(shop: Shop, version: int, *, now: datetime) -> OwnShopView:
     """Return what its merchant sees of a shop at a version."""
     fingerprints = {family: account.fingerprint for family, account in shop.payout.items()}
-    return OwnShopView(shop=public_view(shop, version, now=now), payout=fingerprints)
+    unproven = tuple(sorted(family for family, account in shop.payout.items() if account.unproven))
+    return OwnShopView(shop=public_view(shop, version, now=now), payout=fingerprints, unproven=unproven)

@@ -1,36 +1,26 @@
 """Values of shops: what a merchant sends, what is kept, what is shown."""
 
 from datetime import datetime
-from enum import StrEnum
 from functools import cache
 from itertools import pairwise
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from shared.kernel.hours import Opening
 from shared.kernel.ids import MerchantId, ShopId
 from shared.kernel.money import Asset, Currency, Frozen, KnownAsset
 from shared.kernel.text import Line, Name
+from shared.shops.accounts import AccountKey as AccountKey
+from shared.shops.accounts import Family as Family
 from shared.shops.facts import PayoutAccount, Position
+from shared.shops.payout import FormerAccount, PayoutChange
 
 MAX_LATITUDE = 85.0
 """Beyond it the maps of the web and the geo index end; no shop is there."""
 MAX_SPANS = 42
 MAX_ASSETS = 20
-
-
-class Family(StrEnum):
-    """Chains that share one way of deriving addresses, and so one account key."""
-
-    BITCOIN = "bitcoin"
-    EVM = "evm"
-
-    @classmethod
-    def of(cls, asset: Asset) -> "Family":
-        """Return the family on whose chains the asset is paid."""
-        return cls.BITCOIN if asset == Asset.BTC else cls.EVM
 
 
 @cache
@@ -54,13 +44,6 @@ Timezone = Annotated[
     AfterValidator(_zone),
 ]
 """An IANA time zone, such as Europe/Berlin."""
-
-AccountKey = Annotated[
-    SecretStr,
-    Field(max_length=120),
-    WithJsonSchema({"type": "string", "maxLength": 120, "format": "password", "writeOnly": True}),
-]
-"""An extended public key of an account (xpub, zpub; on test networks tpub, vpub). Never shown or logged."""
 
 
 class PayoutKeys(Frozen):
@@ -159,6 +142,8 @@ class Shop(Frozen):
     payout: dict[str, PayoutAccount]
     confirmations: dict[Asset, int]
     weekly: tuple[Opening, ...] = ()
+    changes: tuple[PayoutChange, ...] = ()
+    former: tuple[FormerAccount, ...] = ()
     registered_at: datetime
 
 
@@ -186,6 +171,9 @@ class OwnShopView(Frozen):
 
     shop: ShopView
     payout: dict[str, str] = Field(description="Fingerprint of the account key, by family of chains")
+    unproven: tuple[str, ...] = Field(
+        default=(), description="Families whose account nobody is asked to pay to before prove_payout"
+    )
 
 
 class NearbyShop(Frozen):

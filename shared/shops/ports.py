@@ -1,16 +1,23 @@
 """What shops need from outside: their own store, the index of places, caches, and a safe for account keys."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
 
 from shared.kernel.clock import Clock
+from shared.kernel.decision import By, Stored
 from shared.kernel.documents import Documents
 from shared.kernel.hours import Week
 from shared.kernel.ids import ShopId
-from shared.kernel.store import Inbox, Store
+from shared.kernel.reply import Reply
+from shared.kernel.store import Inbox, Rule, Store
+from shared.shops.accounts import Family
 from shared.shops.facts import PayoutAccount
-from shared.shops.model import Family, Shop, ShopView
+from shared.shops.model import Shop, ShopView
+from shared.shops.payout import Challenge
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,62 @@ class AccountKeys(Protocol):
         """Return the key as a fact carries it. Raises Invalid for anything but a public account key of the family."""
         ...
 
+    def open(self, shop_id: ShopId, family: Family, account: PayoutAccount) -> str:
+        """Return the account key."""
+        ...
+
+    def first_address(self, family: Family, account_key: str) -> str:
+        """Return receive address 0 of the account: the one that signs for it."""
+        ...
+
+
+class Ownership(Protocol):
+    """Checks what wallets have signed."""
+
+    def signed(self, family: Family, address: str, message: str, signature: str) -> bool:
+        """Return whether the key of the address has signed the message."""
+        ...
+
+
+class PayoutStore(Store[Shop], Protocol):
+    """The shops' own store, and what belongs to proofs of ownership.
+
+    A decision whose `params` are those of `spending` uses up the challenge and makes the account the merchant's own in
+    the commit of its facts. Raises ProofRefused for a challenge that is spent or too old, and AccountTaken.
+    """
+
+    async def challenge(self, challenge: Challenge) -> None:
+        """Keep a fresh challenge."""
+        ...
+
+    async def challenged(self, nonce: str) -> Challenge | None:
+        """Return a challenge that is not spent and not too old."""
+        ...
+
+    async def proven(
+        self,
+        id: str,
+        rule: Rule[Shop],
+        *,
+        by: By,
+        now: datetime,
+        reply: Callable[[Stored[Shop]], Reply[V]],
+    ) -> Stored[Shop]:
+        """Decide like `decide`, with `params` that spend a challenge."""
+        ...
+
+    async def owner_of(self, fingerprint: str) -> str | None:
+        """Return the merchant that has proven to hold the account's keys, or used it before proofs were asked for."""
+        ...
+
+    async def key_made_at(self, actor: str) -> datetime | None:
+        """Return when a staff key was made; None for anybody else."""
+        ...
+
+    async def due(self) -> Sequence[str]:
+        """Return the shops with a confirmed change, due or not."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Registration:
@@ -101,4 +164,35 @@ class Shops:
     places: Places
     cards: Cards
     inbox: Inbox
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Payouts:
+    """Everything that the operations of payout accounts are given.
+
+    `domain` stands in what wallets sign; a confirmed change takes effect after `delay`.
+    """
+
+    store: PayoutStore
+    account_keys: AccountKeys
+    ownership: Ownership
+    domain: str
+    delay: timedelta
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutDesk:
+    """What those of them are given that open no account and check no signature."""
+
+    store: Store[Shop]
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class DuePayouts:
+    """What letting time pass is given."""
+
+    store: PayoutStore
     clock: Clock

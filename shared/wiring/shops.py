@@ -37,9 +37,10 @@ def registration() -> Registration:
     from shared.adapters.sealing import Sealer
     from shared.settings import ChainsSettings, SealingSettings
 
-    network = next((chain.network for chain in ChainsSettings.from_env().chains if chain.kind == "bitcoin"), "main")
     return Registration(
         store=PostgresShops(database(), region=region()),
-        account_keys=SealedAccountKeys(Sealer(SealingSettings.from_env()), bitcoin_network=network),
+        account_keys=SealedAccountKeys(
+            Sealer(SealingSettings.from_env()), bitcoin_network=ChainsSettings.from_env().bitcoin_network
+        ),
         clock=clock(),
     )

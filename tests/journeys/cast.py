@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulators.people import Api, Customer
+from emulators.merchant_keys import MerchantAccount, fresh_accounts
+from emulators.people import Api, Customer, prove_payouts
 from emulators.platform import Platform
 from emulators.wallets import EvmWallet
 from shared.adapters.postgres.database import Connection, Row, Sql
@@ -72,6 +73,8 @@ class Merchant:
     platform: Platform
     owner: Customer
     places: list[Place] = field(default_factory=list)
+    accounts: dict[str, MerchantAccount] = field(default_factory=fresh_accounts)
+    """Those for EVM chains are proven, those for Bitcoin are not: nobody here pays with it."""
 
     @classmethod
     def new(cls, platform: Platform, *, shops: int) -> Merchant:
@@ -82,7 +85,9 @@ class Merchant:
 
     def _opened(self) -> Place:
         send, path = self.owner.api.send, "/v1/shops"
-        shop_id = send("POST", path, a_shop())["shop"]["shop_id"]
+        payout = {family: account.xpub for family, account in self.accounts.items()}
+        shop_id = send("POST", path, a_shop(payout=payout))["shop"]["shop_id"]
+        prove_payouts(self.owner.api, shop_id, [self.accounts["evm"]])
         path = f"{path}/{shop_id}"
         send("PUT", f"{path}/hours", {"weekly": A_WEEK})
         item_id, group_id = str(ItemId.new()), str(ModifierGroupId.new())
@@ -92,6 +97,25 @@ class Merchant:
         send("PUT", f"{path}/menu", {"items": {item_id: item}, "groups": {group_id: group}})
         send("POST", f"{path}/stock/receipts", {"lines": [{"sku": "shot", "quantity": 100_000}]})
         return Place(shop_id, item_id, group_id)
+
+    def proposal(self, place: Place, family: str) -> JSON:
+        """Return the body that proposes a fresh account for a shop, proven by its key; an open change is called off."""
+        account, path = fresh_accounts()[family], f"/v1/shops/{place.shop_id}/payout"
+        for change in self.owner.api.get(path)["changes"]:
+            if change["family"] == family and change["standing"] in ("proposed", "confirmed"):
+                self.owner.api.send("POST", f"{path}/changes/{change['change_id']}/cancel")
+        about = {"family": family, "account_key": account.xpub}
+        asked = self.owner.api.send("POST", f"{path}/challenges", about)
+        return {**about, "nonce": asked["nonce"], "signature": account.sign(asked["message"])}
+
+    def propose(self, place: Place, family: str) -> JSON:
+        """Propose a fresh account for a shop and return the change."""
+        return self.owner.api.send("POST", f"/v1/shops/{place.shop_id}/payout/changes", self.proposal(place, family))
+
+    def proof(self, place: Place, family: str) -> JSON:
+        """Return the body that proves a shop's account."""
+        asked = self.owner.api.send("POST", f"/v1/shops/{place.shop_id}/payout/challenges", {"family": family})
+        return {"nonce": asked["nonce"], "signature": self.accounts[family].sign(asked["message"])}
 
     def key(self, role: str, place: Place | None = None) -> str:
         """Return a fresh staff key, for one shop or for all."""
@@ -121,6 +145,8 @@ class Cast:
     """By part. `elsewhere` is another shop of the merchant; the rival's barista works at all of theirs."""
     revoked: str
     """A staff key that is none any more."""
+    change_id: str
+    """A change of the first shop's account that was called off."""
 
     @property
     def place(self) -> Place:
@@ -140,6 +166,7 @@ class Cast:
             "group_id": here.group_id,
             "order_id": self.order_id,
             "payment_id": self.payment_id,
+            "change_id": self.change_id,
         }
 
     def done(self) -> tuple[int, ...]:
@@ -177,6 +204,8 @@ def cast_of(platform: Platform, evm_rpc: str) -> Iterator[Cast]:
     key_id = f"key_{revoked.split('_')[1]}"
     rows_of(platform.env, _REVOKE, key_id=key_id)
     code = customer.claim(order_id)["code"]
+    change_id = merchant.propose(here, "evm")["change_id"]
+    merchant.owner.api.send("POST", f"/v1/shops/{here.shop_id}/payout/changes/{change_id}/cancel")
     try:
         yield Cast(
             platform=platform,
@@ -201,6 +230,7 @@ def cast_of(platform: Platform, evm_rpc: str) -> Iterator[Cast]:
                 "rival_manager": rival.key("manager", theirs),
             },
             revoked=revoked,
+            change_id=change_id,
         )
     finally:
         rows_of(platform.env, _RESTORE, key_id=key_id)

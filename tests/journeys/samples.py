@@ -16,6 +16,7 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 
 from shared.kernel.ids import ModifierId
+from tests.integration.shopkeeping import BITCOIN
 from tests.journeys.cast import A_WEEK, Cast, a_shop
 from triggers.registry import Entry, load
 
@@ -60,6 +61,8 @@ def operations() -> list[str]:
 
 PARTS: Final = {
     "cancel_order": "customer",
+    "cancel_payout": "owner",
+    "confirm_payout": "owner",
     "convert": "",
     "create_api_key": "owner",
     "create_order": "customer",
@@ -74,6 +77,7 @@ PARTS: Final = {
     "get_payment": "customer",
     "get_payment_qr": "customer",
     "get_prices": "",
+    "get_payout_changes": "manager",
     "get_quote_key": "",
     "get_shop": "",
     "get_statement": "manager",
@@ -81,6 +85,8 @@ PARTS: Final = {
     "import_menu": "owner",
     "list_orders": "customer",
     "mark_ready": "barista",
+    "propose_payout": "owner",
+    "prove_payout": "owner",
     "put_menu_item": "owner",
     "put_modifier_group": "owner",
     "receive_stock": "owner",
@@ -122,6 +128,8 @@ def _body(operation: str, cast: Cast) -> JSON | None:
             return {"reason": "changed my mind"}
         case "create_api_key":
             return {"role": "barista", "shop_id": here.shop_id, "label": "counter"}
+        case "confirm_payout":
+            return {"nonce": "5a" * 16, "signature": "0x" + "5a" * 65}
         case "create_order":
             line = {"item_id": here.item_id, "quantity": 1, "modifiers": []}
             return {"shop_id": here.shop_id, "lines": [line], "note": "no sugar"}
@@ -131,6 +139,12 @@ def _body(operation: str, cast: Cast) -> JSON | None:
             return {"items": {here.item_id: item}, "groups": {here.group_id: _GROUP}}
         case "put_menu_item":
             return item
+        case "propose_payout":
+            return cast.merchant.proposal(here, "evm")
+        case "prove_payout":
+            return cast.merchant.proof(here, "bitcoin")
+        case "request_payout_challenge":
+            return {"family": "bitcoin", "account_key": BITCOIN}
         case "put_modifier_group":
             return dict(_GROUP)
         case "receive_stock":

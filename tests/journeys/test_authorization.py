@@ -71,6 +71,8 @@ _CUSTOMERS: Final = Case(customer=MAY, owner=404)
 _OWN: Final = Case(customer=MAY, others=MAY, elsewhere=403)
 CASES: Final = {
     "cancel_order": _ORDER,
+    "cancel_payout": _AT_A_SHOP,
+    "confirm_payout": _AT_A_SHOP,
     "create_api_key": Case(elsewhere=403),
     "create_order": _OWN,
     "generate_payment_address": _CUSTOMERS,
@@ -81,11 +83,14 @@ CASES: Final = {
     "get_order": _ORDER,
     "get_payment": _ORDER,
     "get_payment_qr": _ORDER,
+    "get_payout_changes": _AT_A_SHOP,
     "get_statement": _AT_A_SHOP,
     "get_stock": _AT_A_SHOP,
     "import_menu": _AT_A_SHOP,
     "list_orders": _LIST,
     "mark_ready": _KITCHEN,
+    "propose_payout": _AT_A_SHOP,
+    "prove_payout": _AT_A_SHOP,
     "put_menu_item": _AT_A_SHOP,
     "put_modifier_group": _AT_A_SHOP,
     "receive_stock": _AT_A_SHOP,

@@ -42,10 +42,24 @@ EMAILS: Final = (
     "a" * 65 + "@example.com",
     "ada@" + "a" * 250 + ".com",
 )
+FAMILIES: Final = ("solana", "Bitcoin", "BTC", "evm:31337", "", "вitcoin", None, ["bitcoin"], 1)
+NONCES: Final = ("", "0", "5A" * 16, "5a" * 15, "5a" * 17, " " + "5a" * 16, "５a" * 16, 1, ["5a" * 16])
+SIGNATURES: Final = (
+    "",
+    "0x",
+    "0x" + "5a" * 64,
+    "0x" + "5g" * 65,
+    "A" * 79,
+    "A" * 403,
+    "A" * 87 + "é",
+    "A" * 87 + "\n",
+    1,
+)
 _SPAN: Final = A_WEEK[0]
 
 WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
     "cancel_order": {"/reason": ("x" * 201, "two\nlines", "\u2029")},
+    "confirm_payout": {"/nonce": (*NONCES, None), "/signature": (*SIGNATURES, None)},
     "create_api_key": {
         "/role": ("customer", "service", "public", "admin", "Owner", "оwner", ""),
         "/shop_id": ("shp_0", "SHP_" + "0" * 32, "mer_" + "0" * 32, ""),
@@ -69,6 +83,17 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/address": ("0x" + "5a" * 20, "0x5AAEB6053F3E94C9b9A09f33669435E7Ef1BeAed"),
     },
     "import_menu": {"/items": ({}, {"itm_0": {}}, [], None), "/groups": ({"mod_0": {}}, []), "/currency": ("EUR",)},
+    "propose_payout": {
+        "/family": FAMILIES,
+        "/account_key": (*ACCOUNT_KEYS, BITCOIN, EVM, None),
+        "/nonce": (*NONCES, "0" * 32, None),
+        "/signature": (*SIGNATURES, "0x" + "5a" * 65, "A" * 88, None),
+    },
+    "prove_payout": {
+        "/nonce": (*NONCES, "0" * 32, None),
+        "/signature": (*SIGNATURES, "0x" + "5a" * 65, "A" * 88, None),
+        "/account_key": (BITCOIN,),
+    },
     "put_menu_item": {
         "/price": (*UNITS, *UNITS_TOO),
         "/sku": SKUS,
@@ -109,6 +134,11 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/payout/evm": (*ACCOUNT_KEYS, BITCOIN),
         "/payout": ({}, {"bitcoin": BITCOIN}, None),
         "/merchant_id": ("mer_" + "0" * 32,),
+    },
+    "request_payout_challenge": {
+        "/family": (*FAMILIES, "evm"),
+        "/account_key": (*ACCOUNT_KEYS, EVM),
+        "/change_id": ("pyc_0", "PYC_" + "0" * 32, "pyc_" + "0" * 32, "shp_" + "0" * 32, ""),
     },
     "set_opening_hours": {
         "/weekly/0/weekday": (7, -1, 1.5, "0", None),
