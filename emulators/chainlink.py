@@ -26,6 +26,7 @@ DECIMALS = 8
 HEARTBEAT_S = 86_400
 """Locally a value is good for a day: nobody writes it while the platform runs."""
 _OLD_S = 3600
+_GAS = hex(3_000_000)  # not estimated: how much a round costs depends on the block that it comes into
 
 
 def contracts() -> dict[str, str]:
@@ -125,7 +126,7 @@ def _selector(function: str) -> str:
 
 
 def _send(url: str, transaction: Mapping[str, str]) -> None:
-    txid = call(url, "eth_sendTransaction", {"from": WRITER, **transaction})
+    txid = call(url, "eth_sendTransaction", {"from": WRITER, "gas": _GAS, **transaction})
     deadline = time.monotonic() + 10
     while not (receipt := call(url, "eth_getTransactionReceipt", txid)):
         if time.monotonic() > deadline:
