@@ -10,7 +10,7 @@ import jsonschema
 import msgspec
 
 from triggers.documents import read_yaml
-from triggers.needs import SLOW, beyond
+from triggers.needs import KEYS, SLOW, beyond
 from triggers.probe import ask, facts
 from triggers.registry import ROOT, TRIGGERS, Entry, RegistryError, entry_of
 
@@ -76,6 +76,8 @@ def alone(entries: Iterable[Entry]) -> Iterator[str]:
             yield f"{where(entry)}: needs postgres: that is where keys are looked up"
         if entry.kind == "http" and (slow := SLOW & set(entry.needs)):
             yield f"{where(entry)}: a caller waits for it, so it can't need {', '.join(sorted(slow))}"
+        if entry.kind == "http" and KEYS in entry.needs:
+            yield f"{where(entry)}: clients reach it, so it can't need {KEYS}"
         if len(set(entry.variables)) != len(entry.variables):
             yield f"{where(entry)}: a variable stands twice in {entry.path}"
 

@@ -22,6 +22,7 @@ PREFIXES: Final[dict[str, tuple[str, ...]]] = {
     "keys": ("bip_utils", "coincurve", "embit", "Crypto"),
     "qr": ("segno",),
     "tokens": ("jwt", "cryptography"),
+    "signing": ("shared.adapters.signing", "coincurve", "embit", "cryptography", "Crypto"),
 }
 """What each need stands for."""
 
@@ -48,6 +49,7 @@ LIBRARIES: Final[dict[str, tuple[str, ...]]] = {
     "keys": ("bip_utils", "coincurve", "embit"),
     "qr": ("segno",),
     "tokens": ("jwt",),
+    "signing": ("coincurve", "embit", "cryptography.hazmat.primitives.asymmetric.utils", "Crypto.Hash.keccak"),
 }
 """What is imported to find out what a need brings."""
 
@@ -56,6 +58,9 @@ NEVER: Final = ("yaml", "jsonschema", "moto", "pytest", "hypothesis", "emulators
 
 SLOW: Final = frozenset({"web3", "firestore", "pubsub", "kafka"})
 """What HTTP functions never need: their callers wait for it."""
+
+KEYS: Final = "signing"
+"""What no HTTP function may need, whoever calls it: it brings the keys that coins are sent with."""
 
 WATCHED: Final = tuple(
     sorted({prefix for prefixes in (*PREFIXES.values(), *BRINGS.values(), NEVER) for prefix in prefixes})
