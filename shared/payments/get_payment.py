@@ -9,6 +9,7 @@ from shared.payments import lifecycle
 from shared.payments.links import link
 from shared.payments.model import Arrival, Payment, PaymentView, TransferView
 from shared.payments.ports import Payments
+from shared.payments.refund_views import refund_view
 
 
 async def get_payment(payment_id: PaymentId, *, by: By, using: Payments) -> Reply[PaymentView]:
@@ -66,6 +67,7 @@ def view_of(payment: Payment, version: int) -> PaymentView:
         closed=payment.closed,
         written_off=payment.written_off,
         transfers=tuple(_transfer(arrival, payment) for arrival in payment.transfers),
+        refunds=tuple(refund_view(payment, refund) for refund in payment.refunds),
         requested_at=payment.requested_at,
         expires_at=payment.expires_at,
         changed_at=payment.changed_at,

@@ -5,27 +5,28 @@ and before it. So an entry can be computed at any time, by anybody, from the str
 a fact that takes something back moves it back. Source: docs/ledger.md; decision 0015.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import chain
-from types import MappingProxyType
 
-from shared.kernel.errors import Bug
 from shared.kernel.facts import Fact
 from shared.kernel.ids import EventId, MerchantId, PaymentId, ShopId
 from shared.kernel.money import Asset, Money
 from shared.payments import facts
+from shared.payments.held import claims
 from shared.payments.lifecycle import evolve
 from shared.payments.model import Payment
+from shared.payments.refund_model import AGREED, UNDER_WAY, Refund, RefundState
 
 
 class Book(StrEnum):
     """Each book balances by itself in every entry, and says one identity.
 
-    claims: received + shortfall = settled + held + refunded. custody: addresses + fees + refunded = received.
+    claims: received + shortfall = settled + held + refunded.
+    custody: addresses + hot + transit + treasury + fees + refunded = received + funded.
     """
 
     CLAIMS = "claims"
@@ -45,6 +46,13 @@ class Account(StrEnum):
     SHORTFALL = "shortfall"
     """Credited or given back, and the coins are gone."""
     ADDRESSES = "addresses"
+    HOT = "hot"
+    """What the wallet that refunds are paid from holds of the shop's; below zero it has advanced so much."""
+    TRANSIT = "transit"
+    """It has left one place, and is not final at another."""
+    TREASURY = "treasury"
+    FUNDED = "funded"
+    """What was put in from outside, and came as no payment."""
     FEES = "fees"
 
 
@@ -85,20 +93,11 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class Refund:
-    """What was given back, and what the network took for carrying it, both in base units of the asset."""
-
-    refunded: int = 0
-    fees: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Position:
     """All that a payment's accounts are drawn from. `credited`: what its settlement gave the shop, in base units."""
 
     payment: Payment
     credited: int = 0
-    refunds: Mapping[Asset, Refund] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def moved(position: Position | None, fact: Fact) -> Position:
@@ -124,53 +123,57 @@ def moved(position: Position | None, fact: Fact) -> Position:
     return replace(position, payment=payment)
 
 
-def refunded(position: Position, given: Money, *, fee: int) -> Position:
-    """Return the position after coins were given back, at a network fee that the addresses bear.
-
-    Raises Bug when nobody holds so much to be given back: whoever approves a refund has looked before.
-    """
-    line = Line(Book.CLAIMS, given.asset, Account.REFUNDABLE)
-    refundable = -accounts(position).get(line, 0)
-    if given.units > refundable:
-        raise Bug(f"{position.payment.payment_id}: {given} to be refunded, {refundable} units are refundable")
-    before = position.refunds.get(given.asset, Refund())
-    after = Refund(before.refunded + given.units, before.fees + fee)
-    return replace(position, refunds=MappingProxyType({**position.refunds, given.asset: after}))
-
-
 def accounts(position: Position) -> dict[Line, int]:
     """Return the payment's balances in base units, debits above zero, credits below; no zeros."""
     payment = position.payment
-    received: defaultdict[Asset, int] = defaultdict(int)
-    for arrival in payment.transfers:
-        if arrival.live and arrival.inclusion is not None:
-            received[arrival.asset or payment.asset] += arrival.units
+    confirmed = [refund for refund in payment.refunds if refund.state is RefundState.CONFIRMED]
+    agreed = [refund for refund in payment.refunds if refund.state in AGREED]
+    wallet = _wallet(payment.refunds)
     balances: dict[Line, int] = {}
-    for asset in sorted({payment.asset, *received, *position.refunds}):
-        own = asset == payment.asset
-        open_ = own and not payment.settled and payment.open
-        back = position.refunds.get(asset, Refund())
-        settled = position.credited if own else 0
-        left = received[asset] - settled - back.refunded
-        held = max(left, 0)
-        waiting = min(held, payment.included) if open_ else 0
-        claims = {
-            Account.RECEIVED: received[asset],
-            Account.SHORTFALL: max(-left, 0),
-            Account.WAITING: -waiting,
-            Account.REFUNDABLE: waiting - held,
-            Account.SETTLED: -settled,
-            Account.REFUNDED: -back.refunded,
+    for asset in sorted({payment.asset, *wallet, *(arrival.asset or payment.asset for arrival in payment.transfers)}):
+        own = claims(payment, position.credited, asset, gone=confirmed, revoked=agreed)
+        given = {
+            Account.RECEIVED: own.received,
+            Account.SHORTFALL: own.shortfall,
+            Account.WAITING: -own.waiting,
+            Account.REFUNDABLE: -own.refundable,
+            Account.SETTLED: -own.settled,
+            Account.REFUNDED: -own.refunded,
         }
-        custody = {
-            Account.ADDRESSES: received[asset] - back.refunded - back.fees,
-            Account.FEES: back.fees,
-            Account.REFUNDED: back.refunded,
-            Account.RECEIVED: -received[asset],
+        lies = {
+            **wallet.get(asset, {}),
+            Account.ADDRESSES: own.received,
+            Account.REFUNDED: own.refunded,
+            Account.RECEIVED: -own.received,
         }
-        for book, drawn in ((Book.CLAIMS, claims), (Book.CUSTODY, custody)):
+        for book, drawn in ((Book.CLAIMS, given), (Book.CUSTODY, lies)):
             balances |= {Line(book, asset, account): units for account, units in drawn.items() if units}
     return balances
+
+
+def _wallet(refunds: Iterable[Refund]) -> dict[Asset, Counter[Account]]:
+    """Return what refunds took out of the hot wallet and where it went, but for what arrived: that is `refunded`.
+
+    The fee may be in another asset than the coins. While nothing is final it is the most that the transaction may cost.
+    """
+    wallet: dict[Asset, Counter[Account]] = {}
+
+    def paid(money: Money, account: Account | None) -> None:
+        lines = wallet.setdefault(money.asset, Counter())
+        lines[Account.HOT] -= money.units
+        if account is not None:
+            lines[account] += money.units
+
+    for refund in refunds:
+        if refund.lost is not None:
+            paid(refund.lost, Account.FEES)
+        if refund.state in UNDER_WAY:
+            paid(refund.amount, Account.TRANSIT)
+            paid(refund.signed[-1].fee, Account.TRANSIT)
+        elif refund.state is RefundState.CONFIRMED and refund.fee is not None:
+            paid(refund.amount, None)
+            paid(refund.fee, Account.FEES)
+    return wallet
 
 
 def difference(before: Mapping[Line, int], after: Mapping[Line, int]) -> dict[Line, int]:

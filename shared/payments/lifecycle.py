@@ -15,6 +15,7 @@ from shared.kernel.ids import MerchantId
 from shared.kernel.money import Asset, Money
 from shared.payments import facts
 from shared.payments.model import Amount, Arrival, ChainCursor, Finality, Inclusion, Payment, Timing
+from shared.payments.refund_fold import fold
 
 GRACE: Final = timedelta(minutes=10)
 """As long after expiry a sighting still settles the order, whose stock is held so long; then it is held for refund."""
@@ -147,6 +148,8 @@ def evolve(payment: Payment | None, fact: Fact) -> Payment:
             changes = {"closed": fact.reason}
         case facts.PaymentWrittenOff():
             return _weighed(payment.model_copy(update={"written_off": True, "changed_at": fact.at}))
+        case facts.RefundFact():
+            changes = {"refunds": fold(payment.refunds, fact)}
         case _:
             raise Bug(f"a payment does not know {fact.type}")
     return payment.model_copy(update={**changes, "changed_at": fact.at})

@@ -9,6 +9,7 @@ from pydantic import Field
 from shared.kernel.ids import MerchantId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.money import Asset, Frozen, KnownAsset, Money, Units
 from shared.payments.facts import Closing, Quote
+from shared.payments.refund_model import Refund, RefundView
 
 
 class Amount(StrEnum):
@@ -124,6 +125,7 @@ class Payment(Frozen):
     superseded: bool = False
     closed: Closing | None = None
     written_off: bool = False
+    refunds: tuple[Refund, ...] = ()
     requested_at: datetime
     expires_at: datetime
     changed_at: datetime
@@ -195,6 +197,7 @@ class PaymentView(Frozen):
     )
     written_off: bool = Field(description="The order was handed over, and the chain took the payment back")
     transfers: tuple[TransferView, ...]
+    refunds: tuple[RefundView, ...] = ()
     requested_at: datetime
     expires_at: datetime
     changed_at: datetime

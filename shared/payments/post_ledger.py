@@ -11,6 +11,11 @@ from shared.payments.facts import (
     PaymentReversed,
     PaymentSettled,
     PaymentWrittenOff,
+    RefundApproved,
+    RefundConfirmed,
+    RefundDeclined,
+    RefundFailed,
+    RefundSigned,
 )
 from shared.payments.ledger import entries
 
@@ -23,6 +28,11 @@ Moving = (
     | PaymentExpired
     | PaymentClosed
     | PaymentWrittenOff
+    | RefundApproved
+    | RefundDeclined
+    | RefundSigned
+    | RefundConfirmed
+    | RefundFailed
 )
 """The facts after which the ledger is looked at. A sighting moves nothing: coins are received in a block."""
 

@@ -39,7 +39,16 @@ class BalanceView(Frozen):
     refundable: SignedUnits = Field(description="As much of `held` does no order wait for: the customers' to have back")
     refunded: SignedUnits
     shortfall: SignedUnits = Field(description="Credited or refunded, and the chain took the coins back")
-    addresses: SignedUnits = Field(description="What lies at the addresses: addresses + fees + refunded = received")
+    addresses: SignedUnits = Field(
+        description="What lies there. addresses + hot + transit + treasury + fees = received + funded - refunded"
+    )
+    hot: SignedUnits = Field(
+        default=0,
+        description="What the wallet that pays refunds has of the shop's; below 0 it has advanced so much",
+    )
+    transit: SignedUnits = Field(default=0, description="What has left one place and is not final at another")
+    treasury: SignedUnits = Field(default=0, description="What was swept to the shop's own treasury")
+    funded: SignedUnits = Field(default=0, description="What was put in from outside, and came as no payment")
     fees: SignedUnits = Field(description="What the network took for carrying refunds")
     balanced: bool = Field(description="Whether both identities hold")
 
@@ -57,7 +66,8 @@ class BalanceView(Frozen):
         settled, shortfall = -claim(Account.SETTLED), claim(Account.SHORTFALL)
         refundable = -claim(Account.REFUNDABLE)
         held = refundable - claim(Account.WAITING)
-        addresses, fees = custody(Account.ADDRESSES), custody(Account.FEES)
+        lies = {name: custody(Account(name)) for name in ("addresses", "hot", "transit", "treasury", "fees")}
+        funded = -custody(Account.FUNDED)
         same = (received, refunded) == (-custody(Account.RECEIVED), custody(Account.REFUNDED))
         return cls(
             asset=asset,
@@ -67,11 +77,11 @@ class BalanceView(Frozen):
             refundable=refundable,
             refunded=refunded,
             shortfall=shortfall,
-            addresses=addresses,
-            fees=fees,
+            funded=funded,
+            **lies,
             balanced=same
             and received == settled + held + refunded - shortfall
-            and addresses + fees == received - refunded,
+            and sum(lies.values()) == received + funded - refunded,
         )
 
 

@@ -21,7 +21,7 @@ from shared.payments.bookkeeping import Balances, LedgerDay
 from shared.payments.ledger import Account, Book, Entry, Happened, Line
 from shared.payments.statement import EntryView, posting_views
 
-_HISTORY: Final = Sql("select version, id, at, type, body from events where stream = :id order by version")
+HISTORY: Final = Sql("select version, id, at, type, body from events where stream = :id order by version")
 POST: Final = Sql(
     """
 with taken as (
@@ -85,7 +85,7 @@ class PostgresLedger:
 
     async def history(self, payment_id: PaymentId) -> Sequence[Happened]:
         """Return every fact of the payment so far, oldest first."""
-        return [happened(*row) for row in await self._db.run(_HISTORY, id=payment_id)]
+        return [happened(*row) for row in await self._db.run(HISTORY, id=payment_id)]
 
     async def post(self, entries: Sequence[Entry], *, by: By) -> int:
         """Append the entries that are missing, take the event of `by`, in one commit; return how many were missing."""
