@@ -166,6 +166,7 @@ class Cast:
             "group_id": here.group_id,
             "order_id": self.order_id,
             "payment_id": self.payment_id,
+            "difference_id": "dif_" + 32 * "0",
             "change_id": self.change_id,
         }
 

@@ -60,6 +60,7 @@ def operations() -> list[str]:
 
 
 PARTS: Final = {
+    "acknowledge_difference": "owner",
     "cancel_order": "customer",
     "cancel_payout": "owner",
     "confirm_payout": "owner",
@@ -79,6 +80,7 @@ PARTS: Final = {
     "get_prices": "",
     "get_payout_changes": "manager",
     "get_quote_key": "",
+    "get_reconciliation": "owner",
     "get_shop": "",
     "get_statement": "manager",
     "get_stock": "barista",
@@ -104,6 +106,7 @@ _QUERIES: Final = {
     "find_nearby_shops": {"lat": "53.55", "lon": "9.99", "radius_m": "2000", "open_now": "true", "limit": "5"},
     "get_prices": {"currency": "EUR"},
     "get_statement": {"day": "2026-05-06", "limit": "10"},
+    "get_reconciliation": {"day": "2026-05-06", "limit": "10"},
     "get_stock": {"limit": "10"},
     "get_claim_qr": {"format": "svg"},
     "get_payment_qr": {"format": "png"},
@@ -124,6 +127,8 @@ def _body(operation: str, cast: Cast) -> JSON | None:
         "available": True,
     }
     match operation:
+        case "acknowledge_difference":
+            return {"reason": "moved to cold storage by hand"}
         case "cancel_order":
             return {"reason": "changed my mind"}
         case "create_api_key":

@@ -70,6 +70,7 @@ _KITCHEN: Final = Case(customer=403)
 _CUSTOMERS: Final = Case(customer=MAY, owner=404)
 _OWN: Final = Case(customer=MAY, others=MAY, elsewhere=403)
 CASES: Final = {
+    "acknowledge_difference": Case(),
     "cancel_order": _ORDER,
     "cancel_payout": _AT_A_SHOP,
     "confirm_payout": _AT_A_SHOP,
@@ -84,6 +85,7 @@ CASES: Final = {
     "get_payment": _ORDER,
     "get_payment_qr": _ORDER,
     "get_payout_changes": _AT_A_SHOP,
+    "get_reconciliation": Case(customer=MAY, others=MAY, rivals=MAY, rival_manager=MAY, elsewhere=MAY),
     "get_statement": _AT_A_SHOP,
     "get_stock": _AT_A_SHOP,
     "import_menu": _AT_A_SHOP,

@@ -58,6 +58,7 @@ SIGNATURES: Final = (
 _SPAN: Final = A_WEEK[0]
 
 WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
+    "acknowledge_difference": {"/reason": TEXTS, "/by": ("usr_" + "0" * 32,)},
     "cancel_order": {"/reason": ("x" * 201, "two\nlines", "\u2029")},
     "confirm_payout": {"/nonce": (*NONCES, None), "/signature": (*SIGNATURES, None)},
     "create_api_key": {
