@@ -16,6 +16,7 @@ from shared.payments.get_payment import shown
 from shared.payments.model import Payment, PaymentView, RequestPayment
 from shared.payments.ports import AssetNotOffered, PayableChain, PayableOrder, Requesting
 from shared.payments.quote import signed_quote
+from shared.payments.take_address import take_address
 
 TRIES: Final = 3
 
@@ -79,16 +80,17 @@ async def generate_payment_address(
 async def _request(
     order: PayableOrder, asset: Asset, chain: PayableChain, *, by: By, using: Requesting
 ) -> Stored[Payment] | None:
-    """Append the payment; None when the order moved meanwhile. An index taken in vain stays unused for ever."""
+    """Append the payment; None when the order moved meanwhile. An address claimed in vain is another one's later."""
     if not await using.store.watched(chain.name):
         raise NotWatched("Try again in a few seconds.", retry_after_s=5)
     locked = await using.quotes.lock(order.total, asset)
     account = order.payout[chain.family]
     if account.unproven:
         raise PayoutUnproven("The shop has not proven its account for this coin. Choose another one that it takes.")
-    index = await using.store.next_index(account, chain.family)
-    receive = using.account_keys.receive(order.shop_id, chain, account, index)
     payment_id, now = PaymentId.new(), using.clock.now()
+    pool, keys = using.pool, using.account_keys
+    taken = await take_address(order.shop_id, chain, account, payment_id, pool=pool, account_keys=keys)
+    receive = taken.receive
     policy, price = chain.policies[asset], order.total.units
     quote = signed_quote(
         payment_id,
@@ -109,7 +111,7 @@ async def _request(
         asset=asset,
         address=receive.address,
         watch_key=receive.key,
-        derivation_index=index,
+        derivation_index=taken.index,
         due=Money(asset=asset, units=locked.amount.units),
         quote=quote,
         confirmations=policy.confirmations(price, chain=chain.confirmations, shop=order.confirmations.get(asset, 0)),
@@ -118,7 +120,10 @@ async def _request(
         expires_at=order.pay_by,
     )
     guard = Guard("orders", order.order_id, order.version)
-    return await using.store.request(requested, guard=guard, by=by, now=now, reply=created)
+    stored = await using.store.request(requested, taken=taken, guard=guard, by=by, now=now, reply=created)
+    if stored is None:
+        await pool.release(payment_id)
+    return stored
 
 
 def _chain(command: RequestPayment, order: PayableOrder, chains: tuple[PayableChain, ...]) -> PayableChain:

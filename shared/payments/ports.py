@@ -13,6 +13,7 @@ from shared.kernel.ids import MerchantId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.money import Asset, Fiat, Money
 from shared.kernel.reply import Reply
 from shared.kernel.store import Store
+from shared.payments.addresses import AddressPool, TakenAddress
 from shared.payments.chain import BlockRef, Outpoint, ReceiveAddress, Watch
 from shared.payments.facts import FeedPrice, PaymentRequested
 from shared.payments.model import Payment, PaymentView
@@ -143,10 +144,6 @@ class PaymentStore(Store[Payment], Protocol):
         """Return whether the chain has a cursor: from its block on nothing is missed."""
         ...
 
-    async def next_index(self, account: PayoutAccount, family: str) -> int:
-        """Return an index below the account key that was never handed out; committed at once, gaps are harmless."""
-        ...
-
     async def request(
         self,
         requested: PaymentRequested,
@@ -155,8 +152,9 @@ class PaymentStore(Store[Payment], Protocol):
         by: By,
         now: datetime,
         reply: Callable[[Stored[Payment]], Reply[PaymentView]],
+        taken: TakenAddress,
     ) -> Stored[Payment] | None:
-        """Append a new payment and watch its address in the same commit.
+        """Append a new payment and watch its address, from now on shown, in the same commit.
 
         Returns None when the order has an active payment already, or moved on. Raises AlreadyAnswered, KeyReused,
         and Moved when the order is no longer as it was loaded or `pay_by` is over.
@@ -287,3 +285,4 @@ class Requesting:
     account_keys: AccountKeys
     chains: tuple[PayableChain, ...]
     clock: Clock
+    pool: AddressPool

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from shared.adapters.postgres.address_pool import PostgresAddressPool
 from shared.adapters.postgres.payment_terms import PostgresPayableOrders, PostgresQuotes
 from shared.adapters.postgres.payments import PostgresPayments
 from shared.kernel.money import Asset
@@ -42,6 +43,7 @@ def requesting() -> Requesting:
         quotes=PostgresQuotes(db),
         signer=signer(),
         account_keys=DerivedAddresses(account_keys, chains),
+        pool=PostgresAddressPool(db),
         chains=tuple(payable(chain) for chain in chains),
         clock=clock(),
     )

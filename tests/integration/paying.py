@@ -18,6 +18,7 @@ from emulators import ethereum as ethereum_engine
 from shared.adapters.account_keys import SealedAccountKeys
 from shared.adapters.bitcoin.chain import BitcoinChain
 from shared.adapters.evm.chain import EvmChain
+from shared.adapters.postgres.address_pool import PostgresAddressPool
 from shared.adapters.postgres.chain_cursors import PostgresCursors, PostgresReceivers
 from shared.adapters.postgres.database import Connection, Database, Sql
 from shared.adapters.postgres.payment_terms import PostgresPayableOrders, PostgresQuotes
@@ -104,6 +105,7 @@ class Paying:
             quotes=PostgresQuotes(self.db),
             signer=self.signer,
             account_keys=DerivedAddresses(keys, chains),
+            pool=PostgresAddressPool(self.db),
             chains=tuple(payable(chain) for chain in chains),
             clock=SystemClock(),
         )

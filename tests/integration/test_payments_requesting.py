@@ -133,7 +133,7 @@ async def test_fifty_requests_at_once_make_one_payment(paying: Paying) -> None:
 
 async def test_an_index_is_never_handed_out_twice(paying: Paying) -> None:
     account = next(iter(paying.payout.values()))
-    taken = await asyncio.gather(*(paying.store.next_index(account, "bitcoin") for _ in range(60)))
+    taken = await asyncio.gather(*(paying.requesting.pool.next_index(account, "bitcoin") for _ in range(60)))
     assert sorted(taken) == list(range(60))
 
 

@@ -19,11 +19,11 @@ from shared.kernel.errors import Bug, Transient
 from shared.kernel.facts import Fact
 from shared.kernel.ids import OrderId
 from shared.kernel.reply import Reply
+from shared.payments.addresses import TakenAddress
 from shared.payments.facts import PaymentExpired, PaymentFinal, PaymentRequested, PaymentSettled
 from shared.payments.lifecycle import GRACE, evolve
 from shared.payments.model import Payment, PaymentView
 from shared.payments.ports import ConfirmRule, OrderRule, OrderStanding
-from shared.shops.facts import PayoutAccount
 
 BATCH: Final = 200
 _UNIQUE: Final = "23505"
@@ -40,20 +40,25 @@ REQUESTED: Final = StateTable(
     extra=""",
 watching as (
   insert into watched_addresses (chain, watch_key, payment_id)
+shown as (
+  update receive_addresses set shown_at = clock_timestamp()
+   where payment_id = :watch_payment and watch_key = :watch_key and fingerprint = :fingerprint and shown_at is null
+  returning 1),
   select :watch_chain, :watch_key, :watch_payment
    where case when :pay_by::timestamptz > clock_timestamp() then true
               else refuse('CR001', 'the time to pay is over') end
   returning 1)""",
 )
-"""The address is watched from the very commit that makes the payment, and none is made after `pay_by`."""
+     and case when exists (select from shown) then true else refuse('CR001', 'the address was taken back') end
+     and case when exists (select from shops where shop_id = :of_shop
+                            and payout -> :family ->> 'fingerprint' = :fingerprint) then true
+              else refuse('CR001', 'the shop is paid to another account by now') end
+"""The address is watched and shown from the very commit that makes the payment; none is made after `pay_by`, nor below
+an account that the shop has no more."""
 
 APPEND: Final = append_sql(TABLE, "", None)
 _ACTIVE: Final = rows_sql(TABLE, "where order_id = :order_id and not expired and not superseded and closed is null")
 _WATCHED: Final = Sql("select from chain_cursors where chain = :chain")
-_NEXT_INDEX: Final = Sql(
-    "insert into derivation_counters as c (fingerprint, family, next) values (:fingerprint, :family, 1)"
-    " on conflict (fingerprint, family) do update set next = c.next + 1 returning next - 1"
-)
 _TAKEN: Final = Sql("select from inbox where operation = :operation and event_id = :event_id")
 _CURSOR: Final = Sql("select height, final_height from chain_cursors where chain = :chain for share")
 _UNCONFIRMED: Final = rows_sql(
@@ -146,11 +151,6 @@ class PostgresPayments(StateStore[Payment]):
         """Return whether the chain has a cursor."""
         return bool(await self._db.run(_WATCHED, chain=chain))
 
-    async def next_index(self, account: PayoutAccount, family: str) -> int:
-        """Return an index below the account key that was never handed out."""
-        rows = await self._db.run(_NEXT_INDEX, fingerprint=account.fingerprint, family=family)
-        return int(rows[0][0])
-
     async def request(
         self,
         requested: PaymentRequested,
@@ -169,6 +169,7 @@ class PostgresPayments(StateStore[Payment]):
         }
         decided = Decided((requested,), guard=guard, params=params)
         try:
+        taken: TakenAddress,
             return await self._requested.append(requested.payment_id, None, decided, by=by, now=now, reply=reply)
         except Moved:
             return None
@@ -180,6 +181,9 @@ class PostgresPayments(StateStore[Payment]):
                 raise Bug(f"an address was handed out twice: {violated}") from error
             return None
 
+            "of_shop": requested.shop_id,
+            "fingerprint": taken.account.fingerprint,
+            "family": taken.family,
     async def late(self, chain: str) -> Sequence[Payment]:
         """Return the payments that are whole but for late coins, and not settled."""
         return [stored(Payment, row).state for row in await self._db.run(_LATE, chain=chain)]
