@@ -65,12 +65,14 @@ class Terms(Frozen):
     """By what a payment is judged, fixed when it was requested: see `shared/payments/policy.py`.
 
     `tolerance` may be missing of what is due; a transfer below `dust` counts for nothing; `final_depth` is as many
-    confirmations as it needs to be final, besides the chain's own rule.
+    confirmations as it needs to be final, besides the chain's own rule. With `zero_confirmation` it may settle before
+    it is in a block, as far as the shop's loss cap goes.
     """
 
     tolerance: Units = 0
     dust: Units = 0
     final_depth: int = 0
+    zero_confirmation: bool = False
 
 
 class PaymentFact(Fact):
@@ -140,13 +142,25 @@ class PaymentExcluded(PaymentFact):
 
 
 class PaymentSettled(PaymentFact):
-    """Enough has arrived, confirmed by policy. Reversible until final. `late` is named where late coins were needed."""
+    """Enough has arrived, confirmed by policy. Reversible until final.
+
+    `late` is named where late coins were needed; `exposure` where it is in no block yet: what the shop may lose.
+    """
 
     type: ClassVar = "payment.settled.v1"
     received: Money
     height: int
     at: datetime
     late: LateCover | None = None
+    exposure: Fiat | None = None
+
+
+class PaymentConfirmed(PaymentFact):
+    """What was settled before it was in a block has its confirmations now: the shop's loss cap is freed of it."""
+
+    type: ClassVar = "payment.confirmed.v1"
+    height: int
+    at: datetime
 
 
 class PaymentFinal(PaymentFact):
@@ -161,6 +175,20 @@ class PaymentReversed(PaymentFact):
 
     type: ClassVar = "payment.reversed.v1"
     reason: str
+    at: datetime
+
+
+class PaymentRequoted(PaymentFact):
+    """Time was up with something paid: what had arrived is counted, the rest has a fresh quote.
+
+    `due` is both together; `quote.amount`, for `quote.price`, is the rest.
+    """
+
+    type: ClassVar = "payment.requoted.v1"
+    due: Money
+    quote: Quote
+    terms: Terms
+    expires_at: datetime
     at: datetime
 
 

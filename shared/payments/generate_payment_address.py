@@ -92,6 +92,7 @@ async def _request(
     taken = await take_address(order.shop_id, chain, account, payment_id, pool=pool, account_keys=keys)
     receive = taken.receive
     policy, price = chain.policies[asset], order.total.units
+    at_risk = chain.mempool and order.zero_confirmation_up_to is not None and price <= order.zero_confirmation_up_to
     quote = signed_quote(
         payment_id,
         locked,
@@ -115,7 +116,7 @@ async def _request(
         due=Money(asset=asset, units=locked.amount.units),
         quote=quote,
         confirmations=policy.confirmations(price, chain=chain.confirmations, shop=order.confirmations.get(asset, 0)),
-        terms=policy.terms(locked.amount.units, price=price),
+        terms=policy.terms(locked.amount.units, price=price).model_copy(update={"zero_confirmation": at_risk}),
         requested_at=now,
         expires_at=order.pay_by,
     )

@@ -40,7 +40,7 @@ def shown(stored: Stored[Payment], *, status: int = 200, location: str | None = 
 def view_of(payment: Payment, version: int) -> PaymentView:
     """Return what is shown of a payment at a version."""
     standing = [arrival for arrival in payment.transfers if payment.counts(arrival)]
-    received = sum(arrival.units for arrival in standing)
+    received = payment.received
     late = sum(arrival.units for arrival in standing if not lifecycle.in_time(payment, arrival, lifecycle.GRACE))
     return PaymentView(
         payment_id=payment.payment_id,
@@ -66,6 +66,7 @@ def view_of(payment: Payment, version: int) -> PaymentView:
         superseded=payment.superseded,
         closed=payment.closed,
         written_off=payment.written_off,
+        exposed=payment.exposed,
         transfers=tuple(_transfer(arrival, payment) for arrival in payment.transfers),
         refunds=tuple(refund_view(payment, refund) for refund in payment.refunds),
         requested_at=payment.requested_at,

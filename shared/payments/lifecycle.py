@@ -53,8 +53,12 @@ def confirm(
     settled = payment.settled
     decided: list[Fact] = []
     if settled and not payment.final and confirmed < payment.enough:
+        if payment.exposed and promised(payment) >= payment.enough:
+            return ()
         reason = "the transfers that settled it have lost their confirmations"
         return (facts.PaymentReversed(**who(payment), reason=reason, at=now),)
+    if settled and payment.exposed:
+        decided.append(facts.PaymentConfirmed(**who(payment), height=height, at=now))
     if not settled and payment.open and confirmed >= payment.enough:
         if rival:
             return (facts.PaymentClosed(**who(payment), reason=facts.Closing.PAID_OTHERWISE, at=now),)
@@ -72,6 +76,25 @@ def confirm(
     return decided
 
 
+def accept(payment: Payment, *, height: int, now: datetime) -> Sequence[Fact]:
+    """Return the fact of settling at the shop's risk what was only sighted; none unless its terms allow it.
+
+    Whether the shop's loss cap bears it is not said here. `height` is how far the chain was read.
+    """
+    if not payment.zero_confirmation or payment.settled or not payment.open or payment.superseded:
+        return ()
+    if payment.finality is Finality.REVERSED or promised(payment) < payment.enough:
+        return ()
+    received = Money(asset=payment.asset, units=promised(payment))
+    exposure = payment.quote.price
+    return (facts.PaymentSettled(**who(payment), received=received, height=height, at=now, exposure=exposure),)
+
+
+def promised(payment: Payment) -> int:
+    """Return the base units that stand and came in time, in a block or not."""
+    return sum(arrival.units for arrival in payment.transfers if payment.counts(arrival) and in_time(payment, arrival))
+
+
 def _late(payment: Payment, deepest: int) -> int:
     """Return the units that came late, of those included up to `deepest`; 0 where it takes none of them to settle."""
     mined = [arrival for arrival in _counted(payment) if _inclusion(arrival).height <= deepest]
@@ -85,7 +108,8 @@ def _covered(payment: Payment, late: int, costs: facts.LateCover | None) -> bool
     if costs is None:
         return False
     unpaid = payment.due - sum(a.units for a in _counted(payment) if in_time(payment, a))
-    return late >= -(-costs.costs * unpaid // payment.due) - payment.tolerance
+    quoted = payment.quote.amount
+    return bool(quoted) and late >= -(-costs.costs * unpaid // quoted) - payment.tolerance
 
 
 def expire(payment: Payment, *, proven: datetime, now: datetime) -> Sequence[Fact]:
@@ -135,19 +159,25 @@ def evolve(payment: Payment | None, fact: Fact) -> Payment:
         case facts.PaymentSeen() | facts.PaymentIncluded() | facts.PaymentExcluded():
             return _weighed(payment.model_copy(update=_arrived(payment, fact)))
         case facts.PaymentSettled():
-            changes: dict[str, object] = {"settled": True, "finality": Finality.CONFIRMED}
+            changes: dict[str, object] = {"settled": True, "finality": Finality.CONFIRMED, "exposed": False}
+            if fact.exposure:
+                changes = {"settled": True, "exposed": True, "exposed_at": fact.at}
+        case facts.PaymentConfirmed():
+            changes = {"exposed": False, "finality": Finality.CONFIRMED}
         case facts.PaymentFinal():
             changes = {"final": True, "finality": Finality.FINAL}
         case facts.PaymentReversed():
             changes = {"settled": False, "finality": Finality.REVERSED}
         case facts.PaymentExpired():
-            changes = {"expired": True}
+            changes = {"expired": True, "exposed": False}
+        case facts.PaymentRequoted():
+            return _weighed(payment.model_copy(update=_requoted(payment, fact)))
         case facts.PaymentSuperseded():
             changes = {"superseded": True}
         case facts.PaymentClosed():
-            changes = {"closed": fact.reason}
+            changes = {"closed": fact.reason, "exposed": False}
         case facts.PaymentWrittenOff():
-            return _weighed(payment.model_copy(update={"written_off": True, "changed_at": fact.at}))
+            return _weighed(payment.model_copy(update={"written_off": True, "exposed": False, "changed_at": fact.at}))
         case facts.RefundFact():
             changes = {"refunds": fold(payment.refunds, fact)}
         case _:
@@ -187,11 +217,25 @@ def _requested(fact: facts.PaymentRequested) -> Payment:
         tolerance=terms.tolerance,
         dust=terms.dust,
         final_depth=terms.final_depth,
+        zero_confirmation=terms.zero_confirmation,
         quote=fact.quote,
         requested_at=fact.requested_at,
         expires_at=fact.expires_at,
         changed_at=fact.requested_at,
     )
+
+
+def _requoted(payment: Payment, fact: facts.PaymentRequoted) -> dict[str, object]:
+    return {
+        "due": fact.due.units,
+        "quote": fact.quote,
+        "tolerance": fact.terms.tolerance,
+        "dust": fact.terms.dust,
+        "final_depth": fact.terms.final_depth,
+        "expires_at": fact.expires_at,
+        "requotes": payment.requotes + 1,
+        "changed_at": fact.at,
+    }
 
 
 def _arrived(

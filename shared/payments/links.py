@@ -6,13 +6,14 @@ from shared.payments.model import Payment
 
 
 def link(payment: Payment) -> str:
-    """Return the link that asks a wallet to pay exactly what is due."""
+    """Return the link that asks a wallet to pay exactly what is missing; what is due once nothing is."""
+    asked = max(payment.due - payment.received, 0) or payment.due
     kind, _, chain_id = payment.chain.partition(":")
     if payment.asset == Asset.BTC:
-        return f"bitcoin:{payment.address}?amount={whole(payment.due, payment.asset.decimals)}"
+        return f"bitcoin:{payment.address}?amount={whole(asked, payment.asset.decimals)}"
     if kind != "evm":
         raise Bug(f"no link for {payment.asset} on {payment.chain}")
     contract = payment.quote.contract
     if contract is None:
-        return f"ethereum:{payment.address}@{chain_id}?value={payment.due}"
-    return f"ethereum:{contract}@{chain_id}/transfer?address={payment.address}&uint256={payment.due}"
+        return f"ethereum:{payment.address}@{chain_id}?value={asked}"
+    return f"ethereum:{contract}@{chain_id}/transfer?address={payment.address}&uint256={asked}"

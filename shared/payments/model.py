@@ -95,6 +95,7 @@ class Payment(Frozen):
     `included` counts what stands in live inclusions and came in time to settle; `highest` is the height of the
     highest live inclusion. `tolerance`, `dust` and `final_depth` are its terms. `superseded`: its customer chose
     another coin. `closed`: its order takes no money any more. `written_off`: the order was handed over and is unpaid.
+    `exposed` (since `exposed_at`): it settled before it was in a block, and counts against the shop's loss cap.
     """
 
     payment_id: PaymentId
@@ -125,10 +126,19 @@ class Payment(Frozen):
     superseded: bool = False
     closed: Closing | None = None
     written_off: bool = False
+    requotes: int = 0
+    zero_confirmation: bool = False
+    exposed: bool = False
+    exposed_at: datetime | None = None
     refunds: tuple[Refund, ...] = ()
     requested_at: datetime
     expires_at: datetime
     changed_at: datetime
+
+    @property
+    def received(self) -> int:
+        """Return the base units that stand and count, in a block or not, in time or not."""
+        return sum(arrival.units for arrival in self.transfers if self.counts(arrival))
 
     @property
     def open(self) -> bool:
@@ -196,6 +206,7 @@ class PaymentView(Frozen):
         default=None, description="The order takes no money any more; what arrived is the customer's"
     )
     written_off: bool = Field(description="The order was handed over, and the chain took the payment back")
+    exposed: bool = Field(description="It is settled at the shop's risk: in no block yet, or not deep enough")
     transfers: tuple[TransferView, ...]
     refunds: tuple[RefundView, ...] = ()
     requested_at: datetime

@@ -48,6 +48,8 @@ class PayableOrder:
     accepts: tuple[Asset, ...]
     payout: Mapping[str, PayoutAccount]
     confirmations: Mapping[Asset, int]
+    zero_confirmation_up_to: int | None = None
+    """The dearest order, in fiat minor units, that the shop takes before it is in a block; None where it takes none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class PayableChain:
     confirmations: int
     policies: Mapping[Asset, AssetPolicy]
     """By what payments in each of its assets are judged; a shop may only ask for more confirmations."""
+    mempool: bool = False
+    """Whether payments are sighted before they are in a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +152,11 @@ class PaymentStore(Store[Payment], Protocol):
         self,
         requested: PaymentRequested,
         *,
+        taken: TakenAddress,
         guard: Guard,
         by: By,
         now: datetime,
         reply: Callable[[Stored[Payment]], Reply[PaymentView]],
-        taken: TakenAddress,
     ) -> Stored[Payment] | None:
         """Append a new payment and watch its address, from now on shown, in the same commit.
 
@@ -176,6 +180,16 @@ class PaymentStore(Store[Payment], Protocol):
         """Decide about every payment of an order, all of them and the order locked; return how many changed.
 
         `rule` takes the order's standing and a payment. Raises AlreadyTaken.
+        """
+        ...
+
+    async def expose(
+        self, payment_id: PaymentId, rule: Callable[[Payment, int], Sequence[Fact]], *, by: By, now: datetime
+    ) -> bool:
+        """Decide about one payment, locked; what would settle it beyond its shop's loss cap is not done.
+
+        `rule` takes the payment and how far its chain was read. All settlements at risk of a shop are one after the
+        other: the cap bounds what is open, and what was taken within an hour. Raises AlreadyTaken.
         """
         ...
 
@@ -283,6 +297,6 @@ class Requesting:
     quotes: Quotes
     signer: QuoteSigner
     account_keys: AccountKeys
+    pool: AddressPool
     chains: tuple[PayableChain, ...]
     clock: Clock
-    pool: AddressPool

@@ -8,6 +8,7 @@ from shared.payments.facts import (
     PaymentExpired,
     PaymentFinal,
     PaymentIncluded,
+    PaymentRequoted,
     PaymentReversed,
     PaymentSettled,
     PaymentWrittenOff,
@@ -28,6 +29,7 @@ Moving = (
     | PaymentExpired
     | PaymentClosed
     | PaymentWrittenOff
+    | PaymentRequoted
     | RefundApproved
     | RefundDeclined
     | RefundSigned

@@ -81,6 +81,7 @@ def payable(chain: ChainSettings) -> PayableChain:
         contracts={own: None, **contracts},
         confirmations=chain.confirmations,
         policies={asset: _policy(chain, asset) for asset in (own, *contracts)},
+        mempool=chain.kind == "bitcoin",
     )
 
 

@@ -11,7 +11,7 @@ from emulators.wallets import EvmWallet
 from shared.adapters.postgres.database import Sql
 from shared.adapters.postgres.ledger_check import check
 from shared.kernel.decision import AlreadyTaken, By, Taking
-from shared.kernel.ids import EventId, OrderId
+from shared.kernel.ids import EventId
 from shared.kernel.money import Asset
 from shared.orders.facts import OrderCancelled, OrderCompleted
 from shared.payments.close_payment import close_payment
@@ -23,10 +23,6 @@ from tests.integration.paying import Paying, both
 
 CHAIN = "evm:31337"
 STATUS = Sql("update orders set status = :status, payment_id = :payment_id where order_id = :order_id")
-LATE = Sql(
-    "update payments set expires_at = clock_timestamp() - interval '5 minutes',"
-    " transfers = transfers where payment_id = :id"
-)
 RATE = Sql("update price_latest set rate = rate * :by::numeric where asset = :asset")
 
 
@@ -179,4 +175,3 @@ async def test_no_order_is_expired_by_a_quote_that_was_given_up(paying: Paying) 
     await paying.request(order.order_id, by, Asset.ETH)
     standing = await paying.ordering.orders.payments.standing(first.payment_id)
     assert standing.others_open
-    assert OrderId.parse(order.order_id) == first.order_id

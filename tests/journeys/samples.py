@@ -96,8 +96,11 @@ PARTS: Final = {
     "register_device": "customer",
     "register_shop": "owner",
     "request_nonce": "",
+    "request_payout_challenge": "manager",
+    "requote_payment": "customer",
     "set_opening_hours": "owner",
     "set_preferences": "customer",
+    "set_spreads": "manager",
     "sign_in_with_ethereum": "",
     "start_preparing": "barista",
 }
@@ -131,10 +134,10 @@ def _body(operation: str, cast: Cast) -> JSON | None:
             return {"reason": "moved to cold storage by hand"}
         case "cancel_order":
             return {"reason": "changed my mind"}
-        case "create_api_key":
-            return {"role": "barista", "shop_id": here.shop_id, "label": "counter"}
         case "confirm_payout":
             return {"nonce": "5a" * 16, "signature": "0x" + "5a" * 65}
+        case "create_api_key":
+            return {"role": "barista", "shop_id": here.shop_id, "label": "counter"}
         case "create_order":
             line = {"item_id": here.item_id, "quantity": 1, "modifiers": []}
             return {"shop_id": here.shop_id, "lines": [line], "note": "no sugar"}
@@ -142,14 +145,14 @@ def _body(operation: str, cast: Cast) -> JSON | None:
             return {"asset": "USDC", "chain": "evm:31337"}
         case "import_menu":
             return {"items": {here.item_id: item}, "groups": {here.group_id: _GROUP}}
-        case "put_menu_item":
-            return item
         case "propose_payout":
             return cast.merchant.proposal(here, "evm")
         case "prove_payout":
             return cast.merchant.proof(here, "bitcoin")
         case "request_payout_challenge":
             return {"family": "bitcoin", "account_key": BITCOIN}
+        case "put_menu_item":
+            return item
         case "put_modifier_group":
             return dict(_GROUP)
         case "receive_stock":
@@ -165,6 +168,8 @@ def _body(operation: str, cast: Cast) -> JSON | None:
         case "set_preferences":
             quiet = {"starts": "22:00", "ends": "07:00", "timezone": "Europe/Berlin"}
             return {"language": "de", "channels": ["email", "push"], "email": cast.email, "quiet_hours": quiet}
+        case "set_spreads":
+            return {"spread_bp": {"BTC": 100, "USDC": 0}}
         case "sign_in_with_ethereum":
             return signed_message(cast.platform.url)
     return None

@@ -99,8 +99,11 @@ CASES: Final = {
     "redeem_claim": _AT_A_SHOP,
     "register_device": _OWN,
     "register_shop": _OWN,
+    "request_payout_challenge": _AT_A_SHOP,
+    "requote_payment": _CUSTOMERS,
     "set_opening_hours": _AT_A_SHOP,
     "set_preferences": _OWN,
+    "set_spreads": _AT_A_SHOP,
     "start_preparing": _KITCHEN,
 }
 PRIVATE: Final = [entry.operation for entry in load().http() if not entry.public]

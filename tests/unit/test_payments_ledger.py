@@ -315,8 +315,8 @@ def chained() -> tuple[facts.PaymentRequested, list[Fact]]:
     settled = confirm(whole, height=1, final_height=1, now=START)
     fork = BlockRef(CHAIN, 0, "b0")
     lost = observe(whole, Observation(CHAIN, START, fork=fork, blocks=(block(1, coins[0], name="c1"),)))
-    back = facts.PaymentReversed(**settled[0].model_dump(exclude={"received", "height", "late"}), reason="lost")
-    over = facts.PaymentExpired(**settled[0].model_dump(exclude={"received", "height", "late"}))
+    back = facts.PaymentReversed(**settled[0].model_dump(exclude={"received", "height", "late", "exposure"}), reason="lost")
+    over = facts.PaymentExpired(**settled[0].model_dump(exclude={"received", "height", "late", "exposure"}))
     return first, [*seen, *mined, *settled, *lost, back, over]
 
 

@@ -17,7 +17,8 @@ from shared.shops.facts import PayoutAccount
 _PAYABLE: Final = Sql(
     """
 select o.shop_id, o.merchant_id, o.customer_id, o.status = 'pending', o.pay_by > clock_timestamp(), o.currency,
-       o.total, o.pay_by, o.version, s.accepts, s.payout::text, s.confirmations::text
+       o.total, o.pay_by, o.version, s.accepts, s.payout::text, s.confirmations::text,
+       (s.zero_confirmation ->> 'max_order')::numeric
   from orders o join shops s using (shop_id) where o.order_id = :order_id
 """
 )
@@ -54,6 +55,7 @@ class PostgresPayableOrders:
             accepts,
             payout,
             asked,
+            up_to,
         ) = rows[0]
         return PayableOrder(
             order_id=order_id,
@@ -68,6 +70,7 @@ class PostgresPayableOrders:
             accepts=tuple(Asset(symbol) for symbol in accepts),
             payout=_PAYOUT.validate_json(payout),
             confirmations=_CONFIRMATIONS.validate_json(asked),
+            zero_confirmation_up_to=None if up_to is None else int(up_to),
         )
 
 

@@ -17,7 +17,7 @@ from shared.kernel.decision import AlreadyAnswered, AlreadyTaken, By, Claim, Dec
 from shared.kernel.encoding import to_json
 from shared.kernel.errors import Bug, Transient
 from shared.kernel.facts import Fact
-from shared.kernel.ids import OrderId
+from shared.kernel.ids import OrderId, PaymentId
 from shared.kernel.reply import Reply
 from shared.payments.addresses import TakenAddress
 from shared.payments.facts import PaymentExpired, PaymentFinal, PaymentRequested, PaymentSettled
@@ -30,7 +30,9 @@ _UNIQUE: Final = "23505"
 _ONE_ACTIVE: Final = "payments_one_active"
 _ONE_SETTLED: Final = "payments_one_settled"
 
-TABLE: Final = StateTable(name="payments", key="payment_id", model=Payment, evolve=evolve)
+TABLE: Final = StateTable(
+    name="payments", key="payment_id", model=Payment, evolve=evolve, guards=(GuardedBy("orders", "order_id"),)
+)
 REQUESTED: Final = StateTable(
     name="payments",
     key="payment_id",
@@ -38,21 +40,21 @@ REQUESTED: Final = StateTable(
     evolve=evolve,
     guards=(GuardedBy("orders", "order_id"),),
     extra=""",
-watching as (
-  insert into watched_addresses (chain, watch_key, payment_id)
 shown as (
   update receive_addresses set shown_at = clock_timestamp()
    where payment_id = :watch_payment and watch_key = :watch_key and fingerprint = :fingerprint and shown_at is null
   returning 1),
+watching as (
+  insert into watched_addresses (chain, watch_key, payment_id)
   select :watch_chain, :watch_key, :watch_payment
    where case when :pay_by::timestamptz > clock_timestamp() then true
               else refuse('CR001', 'the time to pay is over') end
-  returning 1)""",
-)
      and case when exists (select from shown) then true else refuse('CR001', 'the address was taken back') end
      and case when exists (select from shops where shop_id = :of_shop
                             and payout -> :family ->> 'fingerprint' = :fingerprint) then true
               else refuse('CR001', 'the shop is paid to another account by now') end
+  returning 1)""",
+)
 """The address is watched and shown from the very commit that makes the payment; none is made after `pay_by`, nor below
 an account that the shop has no more."""
 
@@ -66,6 +68,7 @@ _UNCONFIRMED: Final = rows_sql(
     """where chain = :chain and payment_id > :after and not final
    and (settled or highest is not null)
    and case when settled then included < due - tolerance or highest > :height::bigint - confirmations + 1
+                              or exposed
                               or highest <= least(:final_height::bigint, :height::bigint - final_depth + 1)
             else included >= due - tolerance and (written_off or not expired and closed is null) end
  order by payment_id limit :limit::int for update""",
@@ -78,6 +81,17 @@ _LATE: Final = rows_sql(
 )
 _SETTLED: Final = Sql(
     "select payment_id, order_id from payments where order_id = any(:order_ids::text[]) and settled and closed is null"
+)
+_ONE: Final = rows_sql(TABLE, "where payment_id = :payment_id for update")
+_RISK: Final = Sql("select pg_advisory_xact_lock(hashtextextended('exposure:' || :shop_id, 0))")
+_BEARS: Final = Sql(
+    """
+select coalesce((select (zero_confirmation ->> 'hourly_cap')::numeric from shops where shop_id = :shop_id), 0)
+       >= :units::text::numeric
+        + (select coalesce(sum((quote -> 'price' ->> 'units')::numeric), 0) from payments
+            where shop_id = :shop_id and exposed_at is not null
+              and (exposed or exposed_at > clock_timestamp() - interval '1 hour'))
+"""
 )
 _ORDER: Final = Sql("select status, payment_id from orders where order_id = :order_id for share")
 _OF_ORDER: Final = rows_sql(TABLE, "where order_id = :order_id order by payment_id for update")
@@ -155,6 +169,7 @@ class PostgresPayments(StateStore[Payment]):
         self,
         requested: PaymentRequested,
         *,
+        taken: TakenAddress,
         guard: Guard,
         by: By,
         now: datetime,
@@ -166,10 +181,12 @@ class PostgresPayments(StateStore[Payment]):
             "watch_key": requested.watch_key,
             "watch_payment": requested.payment_id,
             "pay_by": requested.expires_at,
+            "of_shop": requested.shop_id,
+            "fingerprint": taken.account.fingerprint,
+            "family": taken.family,
         }
         decided = Decided((requested,), guard=guard, params=params)
         try:
-        taken: TakenAddress,
             return await self._requested.append(requested.payment_id, None, decided, by=by, now=now, reply=reply)
         except Moved:
             return None
@@ -181,9 +198,6 @@ class PostgresPayments(StateStore[Payment]):
                 raise Bug(f"an address was handed out twice: {violated}") from error
             return None
 
-            "of_shop": requested.shop_id,
-            "fingerprint": taken.account.fingerprint,
-            "family": taken.family,
     async def late(self, chain: str) -> Sequence[Payment]:
         """Return the payments that are whole but for late coins, and not settled."""
         return [stored(Payment, row).state for row in await self._db.run(_LATE, chain=chain)]
@@ -200,6 +214,25 @@ class PostgresPayments(StateStore[Payment]):
             payments = [stored(Payment, row) for row in connection.run(_OF_ORDER, {"order_id": order_id})]
             decided = [(payment, rule(order, payment.state)) for payment in payments]
             return append_all(connection, decided, by=by, now=now, region=self._region)
+
+        return await self._db.transaction(work)
+
+    async def expose(
+        self, payment_id: PaymentId, rule: Callable[[Payment, int], Sequence[Fact]], *, by: By, now: datetime
+    ) -> bool:
+        """Decide about one payment, locked; what would settle it beyond its shop's loss cap is not done."""
+
+        def work(connection: Connection) -> bool:
+            _take(connection, by)
+            found = stored(Payment, connection.run(_ONE, {"payment_id": payment_id})[0])
+            payment = found.state
+            cursor = connection.run(_CURSOR, {"chain": payment.chain})
+            facts = rule(payment, cursor[0][0]) if cursor else ()
+            if any(isinstance(fact, PaymentSettled) for fact in facts):
+                paid = connection.run(_SETTLED, {"order_ids": [payment.order_id]})
+                if paid or not _bears(connection, payment):
+                    return False
+            return bool(append_all(connection, [(found, facts)], by=by, now=now, region=self._region))
 
         return await self._db.transaction(work)
 
@@ -277,6 +310,13 @@ def _take(connection: Connection, by: By) -> None:
         token = {"operation": by.once.operation, "event_id": by.once.event_id}
         if not connection.run(TAKE, token):
             raise AlreadyTaken
+
+
+def _bears(connection: Connection, payment: Payment) -> bool:
+    """Return whether the shop's loss cap bears the payment too; until the commit nobody else asks it."""
+    connection.run(_RISK, {"shop_id": payment.shop_id})
+    units = payment.quote.price.units
+    return bool(connection.run(_BEARS, {"shop_id": payment.shop_id, "units": str(units)})[0][0])
 
 
 def _one_by_order(
