@@ -4,8 +4,9 @@ Each function is the application that its image serves; this only finds the one 
 
 Role `http`: the operations clients call, found by method and path as the load balancer's URL map finds them, and a page
 that describes them. Role `events`: event, scheduled and work functions, each at `/<operation>`, in another process, so
-that a watcher never stalls an order. `--elsewhere` names the ports of functions that have a process each
-(`make run ISOLATED=1`): calls are passed on.
+that a watcher never stalls an order. Role `signing`: those of them that send coins, in a process of their own with the
+keys. `--elsewhere` has the addresses of functions in other processes (`make run ISOLATED=1`: of all): calls are passed
+on.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import httpx
 import uvicorn
@@ -26,6 +27,7 @@ from shared.edge.answer import Answer, Receive, Scope, Send
 from shared.edge.serve import KEEP_ALIVE_S, Front, FunctionApp, problem_answer, settle
 from shared.edge.wire import Wire
 from shared.kernel.errors import Transient
+from triggers.needs import KEYS
 from triggers.registry import Entry, Registry, load
 
 Find = Callable[[str, str], FunctionApp | None]
@@ -41,23 +43,23 @@ class _Named(FunctionApp):
 
 
 class _Elsewhere(FunctionApp):
-    """A function in a process of its own: nothing is loaded here, calls are passed on as they are."""
+    """A function in another process: nothing is loaded here, calls are passed on as they are."""
 
-    def __init__(self, entry: Entry, port: int, client: httpx.AsyncClient) -> None:
+    def __init__(self, entry: Entry, address: str, client: httpx.AsyncClient) -> None:
         self.target = entry.operation
         self.operation = None
         self._whole_path = entry.kind == "http"
-        self._base = f"http://{HOST}:{port}"
+        self._address = address
         self._client = client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
-        path = scope["raw_path"].decode("ascii") if self._whole_path else "/"
+        path = scope["raw_path"].decode("ascii") if self._whole_path else ""
         query = scope["query_string"].decode("ascii")
         try:
             reply = await self._client.request(
                 request.method,
-                f"{self._base}{path}{'?' if query else ''}{query}",
+                f"{self._address}{path}{'?' if query else ''}{query}",
                 headers=[pair for pair in scope["headers"] if pair[0] not in _PER_HOP],
                 content=request.stream(),
             )
@@ -70,30 +72,32 @@ class _Elsewhere(FunctionApp):
 
 
 def entries_of(registry: Registry, role: str) -> tuple[Entry, ...]:
-    """Return the operations of a role."""
+    """Return the operations of a role; those of `signing` are among those of `events`, which finds them."""
     if role == "http":
         return registry.http()
-    return (*registry.events(), *registry.schedules(), *registry.works())
+    uncalled = (*registry.events(), *registry.schedules(), *registry.works())
+    return uncalled if role == "events" else tuple(entry for entry in uncalled if KEYS in entry.needs)
 
 
-def front(role: str, elsewhere: Mapping[str, int]) -> Front:
-    """Return the functions of a role as one application; `elsewhere` has the ports of those with their own process."""
+def front(role: str, elsewhere: Mapping[str, str]) -> Front:
+    """Return the functions of a role as one application; `elsewhere` has the addresses of those in other processes."""
     registry = load()
     entries = entries_of(registry, role)
-    apps = _passed_on(entries, elsewhere) if elsewhere else _loaded(entries, role)
-    ready = next(iter(apps.values())).ready if apps and not elsewhere else None
+    loaded = _loaded([entry for entry in entries if entry.operation not in elsewhere], role)
+    apps = loaded | _passed_on([entry for entry in entries if entry.operation in elsewhere], elsewhere)
+    ready = next(iter(loaded.values())).ready if loaded else None
     public_url = os.environ.get("PUBLIC_URL", "")
     if role == "http":
         return Front(_by_route(registry, apps), allowed=registry.allowed, ready=ready, public_url=public_url)
     return Front(lambda _, path: apps.get(path[1:]), ready=ready, public_url=public_url)
 
 
-def _loaded(entries: tuple[Entry, ...], role: str) -> dict[str, FunctionApp]:
+def _loaded(entries: Sequence[Entry], role: str) -> dict[str, FunctionApp]:
     kind = FunctionApp if role == "http" else _Named
     return {entry.operation: kind(entry.target, entry.source) for entry in entries}
 
 
-def _passed_on(entries: tuple[Entry, ...], elsewhere: Mapping[str, int]) -> dict[str, FunctionApp]:
+def _passed_on(entries: Sequence[Entry], elsewhere: Mapping[str, str]) -> dict[str, FunctionApp]:
     client = httpx.AsyncClient(timeout=_TIMEOUT_S, limits=httpx.Limits(max_connections=None))
     return {entry.operation: _Elsewhere(entry, elsewhere[entry.operation], client) for entry in entries}
 
@@ -113,9 +117,9 @@ def _by_route(registry: Registry, apps: Mapping[str, FunctionApp]) -> Find:
 def main(arguments: list[str]) -> int:
     """Serve the functions of one role until asked to stop."""
     options = argparse.ArgumentParser(prog="emulators.functions", description="Functions in one process")
-    options.add_argument("--role", choices=("http", "events"), required=True)
+    options.add_argument("--role", choices=("http", "events", "signing"), required=True)
     options.add_argument("--port", type=int, required=True)
-    options.add_argument("--elsewhere", type=json.loads, default={}, help="ports by operation, JSON")
+    options.add_argument("--elsewhere", type=json.loads, default={}, help="addresses by operation, JSON")
     given = options.parse_args(arguments)
     if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         from shared.edge.tracing import start

@@ -16,15 +16,20 @@ ISSUER = "https://issuer.cortado.local"
 AUDIENCE = "cortado-local"
 SIGNING = "SERVICE_SIGNING_KEY"
 """What only the dispatcher, the ticker and the relay are given."""
+COIN_KEYS = "SIGNING"
+"""What only the functions that send coins are given."""
 
 
 def keys(workdir: Path) -> dict[str, str]:
-    """Return the variables that carry keys, made at the first call for this profile."""
+    """Return the variables that carry keys, made at the first call for this profile; later ones add what is new."""
     kept = workdir / "keys.json"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_private(kept, json.dumps(_fresh(), indent=1))
     found: dict[str, str] = json.loads(kept.read_text())
+    if COIN_KEYS not in found:
+        found[COIN_KEYS] = _coin_keys()
+        write_private(kept, json.dumps(found, indent=1))
     return found
 
 
@@ -50,7 +55,12 @@ def _fresh() -> dict[str, str]:
         "CLAIM_CODE_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
         "SEALING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
         "QUOTE_SIGNING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+        COIN_KEYS: _coin_keys(),
     }
+
+
+def _coin_keys() -> str:
+    return json.dumps({family: {"kind": "local", "key": secrets.token_hex(32)} for family in ("bitcoin", "evm")})
 
 
 def _customer_key() -> dict[str, str]:

@@ -54,9 +54,21 @@ def aggregators(env: Mapping[str, str]) -> str:
     return chainlink.deploy(env)
 
 
+def hot_wallets(env: Mapping[str, str]) -> str:
+    """Fill the wallets that refunds are paid from."""
+    from emulators import hot_wallets
+
+    return hot_wallets.fund(env)
+
+
 def steps(*, seeded: bool = True) -> tuple[Step, ...]:
     """Return what is prepared at every start; last, demo data for an empty database: `emulators.seed.seed(env)`."""
-    needed = (Step("migrate", migrate), Step("topics", topics), Step("aggregators", aggregators))
+    needed = (
+        Step("migrate", migrate),
+        Step("topics", topics),
+        Step("aggregators", aggregators),
+        Step("hot wallets", hot_wallets),
+    )
     if not seeded or importlib.util.find_spec("emulators.seed") is None:
         return needed
     return (*needed, Step("seed", importlib.import_module("emulators.seed").seed))

@@ -22,7 +22,7 @@ from emulators.component import (
     last_line,
     shown,
 )
-from emulators.keys import SIGNING
+from emulators.keys import COIN_KEYS, SIGNING
 
 STARTED_AT_ONCE = 4  # programs; each is a second of computing to import
 
@@ -40,6 +40,7 @@ class Program:
     arguments: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     signs: bool = False  # calls functions, so it is given the key that service tokens are signed with
+    sends_coins: bool = False  # has the functions that sign with the hot wallets' keys
     port: int | None = None  # what it serves HTTP on
 
     def ready(self) -> bool:
@@ -56,17 +57,31 @@ WORKERS = (
 
 
 def programs(*, http_port: int, events_port: int) -> list[Program]:
-    """Return the programs of a platform whose functions listen on these ports, two processes for all of them."""
-    return [
+    """Return the programs of a platform whose functions listen on these ports, two processes for most of them.
+
+    Those that send coins have a third, so that their keys are in no other.
+    """
+    from emulators.functions import entries_of
+    from triggers.registry import load
+
+    sending = entries_of(load(), "signing")
+    port = free_port()
+    addresses = {entry.operation: f"http://{HOST}:{port}/{entry.operation}" for entry in sending}
+    events = ("--role", "events", "--port", str(events_port), "--elsewhere", json.dumps(addresses))
+    found = [
         Program("http", _FUNCTIONS, ("--role", "http", "--port", str(http_port)), port=http_port),
-        Program("events", _FUNCTIONS, ("--role", "events", "--port", str(events_port)), port=events_port),
-        *WORKERS,
+        Program("events", _FUNCTIONS, events, port=events_port),
     ]
+    if sending:
+        arguments = ("--role", "signing", "--port", str(port))
+        found.append(Program("signing", _FUNCTIONS, arguments, sends_coins=True, port=port))
+    return [*found, *WORKERS]
 
 
 def isolated_programs(*, http_port: int, events_port: int) -> list[Program]:
     """Return the same with a process for every function, run as its image runs it, and two that find them."""
     from emulators.functions import entries_of
+    from triggers.needs import KEYS
     from triggers.registry import load
 
     found: list[Program] = []
@@ -76,8 +91,12 @@ def isolated_programs(*, http_port: int, events_port: int) -> list[Program]:
         for entry in entries:
             own = {"FUNCTION_TARGET": entry.target, "FUNCTION_SOURCE": str(entry.source), "HOST": HOST}
             own["PORT"] = str(ports[entry.operation])
-            found.append(Program(entry.operation, "shared.edge.serve", env=own, port=ports[entry.operation]))
-        arguments = ("--role", role, "--port", str(port), "--elsewhere", json.dumps(ports))
+            sends = KEYS in entry.needs
+            found.append(
+                Program(entry.operation, "shared.edge.serve", env=own, sends_coins=sends, port=ports[entry.operation])
+            )
+        addresses = {operation: f"http://{HOST}:{each}" for operation, each in ports.items()}
+        arguments = ("--role", role, "--port", str(port), "--elsewhere", json.dumps(addresses))
         found.append(Program(role, _FUNCTIONS, arguments, port=port))
     return [*found, *WORKERS]
 
@@ -168,8 +187,8 @@ class Supervisor:
 
 def process_of(program: Program, workdir: Path, env: Mapping[str, str]) -> Process:
     """Return the program as a process that is not started yet. `env` has the platform's variables, keys included."""
-    if not program.signs:
-        env = {name: value for name, value in env.items() if name != SIGNING}
+    withheld = {name for name, given in ((SIGNING, program.signs), (COIN_KEYS, program.sends_coins)) if not given}
+    env = {name: value for name, value in env.items() if name not in withheld}
     return Process(
         program.name,
         [sys.executable, "-m", program.module, *program.arguments],

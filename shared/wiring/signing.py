@@ -6,7 +6,7 @@ Only functions whose entry `needs: [signing]` may import this.
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from shared.adapters.bitcoin import hot_wallet as bitcoin
 from shared.adapters.bitcoin.spending_node import SpendingNode
@@ -20,6 +20,7 @@ from shared.payments.spending import HotWallet, Signer
 from shared.settings import ChainSettings, ChainsSettings, KeySettings, Misconfigured, SigningSettings
 from shared.wiring.chains import evm_chain
 
+OpenWallet: TypeAlias = bitcoin.BitcoinHotWallet | evm.EvmHotWallet
 P = TypeVar("P", bitcoin.FeePolicy, evm.FeePolicy)
 
 
@@ -29,7 +30,7 @@ def hot_wallets() -> tuple[HotWallet, ...]:
     return wallets_of(ChainsSettings.from_env(), SigningSettings.from_env())
 
 
-def wallets_of(chains: ChainsSettings, keys: SigningSettings) -> tuple[HotWallet, ...]:
+def wallets_of(chains: ChainsSettings, keys: SigningSettings) -> tuple[OpenWallet, ...]:
     """Return a wallet for each chain whose family has a key; chains of one family share its signer."""
     signer_by_family = {family: signer_of(key) for family, key in keys.key_by_family.items()}
     return tuple(
@@ -44,13 +45,13 @@ def signer_of(key: KeySettings) -> Signer:
     return LocalKey(key.key) if key.kind == "local" else CloudKms(key.key_version, MetadataTokens())
 
 
-def _wallet(settings: ChainSettings, signer: Signer, key: KeySettings) -> HotWallet:
+def _wallet(settings: ChainSettings, signer: Signer, key: KeySettings) -> OpenWallet:
     if key.kind == "local" and settings.network == "main":
         raise Misconfigured("SIGNING: a local key is for test networks; on Bitcoin's main network a key is in KMS.")
     return _bitcoin(settings, signer) if settings.kind == "bitcoin" else _evm(settings, signer)
 
 
-def _bitcoin(settings: ChainSettings, signer: Signer) -> HotWallet:
+def _bitcoin(settings: ChainSettings, signer: Signer) -> OpenWallet:
     told = dict(settings.spending)
     born = int(told.pop("born", 0))
     rules = bitcoin.BitcoinRules(
@@ -62,7 +63,7 @@ def _bitcoin(settings: ChainSettings, signer: Signer) -> HotWallet:
     return bitcoin.BitcoinHotWallet(SpendingNode(settings.rpc, target=settings.name, born=born), signer, rules)
 
 
-def _evm(settings: ChainSettings, signer: Signer) -> HotWallet:
+def _evm(settings: ChainSettings, signer: Signer) -> OpenWallet:
     rules = evm.EvmRules(
         chain_id=settings.chain_id,
         native=Asset(settings.native),

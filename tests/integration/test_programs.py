@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from emulators.component import Process, wait_until
-from emulators.keys import SIGNING, keys
-from emulators.programs import Program, Supervisor, process_of
+from emulators.keys import COIN_KEYS, SIGNING, keys
+from emulators.programs import Program, Supervisor, isolated_programs, process_of, programs
+from shared.settings import SigningSettings
+from triggers.registry import load
 
 DEADLINE_S = 20
 FOREVER = "import time; time.sleep(600)"
@@ -90,6 +93,25 @@ def test_only_those_who_call_functions_get_the_signing_key(tmp_path: Path) -> No
     env = keys(tmp_path)
     assert SIGNING in process_of(Program("relay", "triggers.relay", signs=True), tmp_path, env).env
     assert SIGNING not in process_of(Program("http", "emulators.functions"), tmp_path, env).env
+
+
+def test_only_functions_that_send_coins_get_their_keys(tmp_path: Path) -> None:
+    env = keys(tmp_path)
+    assert COIN_KEYS in process_of(Program("signing", "emulators.functions", sends_coins=True), tmp_path, env).env
+    for isolated in (programs(http_port=1, events_port=2), isolated_programs(http_port=1, events_port=2)):
+        given = {one.name for one in isolated if COIN_KEYS in process_of(one, tmp_path, env).env}
+        assert given == {one.name for one in isolated if one.sends_coins}
+        assert not given & {"http", "events", *(entry.operation for entry in load().http())}
+
+
+def test_keys_of_an_earlier_version_are_kept_and_what_is_new_is_added(tmp_path: Path) -> None:
+    made = keys(tmp_path)
+    older = {name: value for name, value in made.items() if name != COIN_KEYS}
+    (tmp_path / "keys.json").write_text(json.dumps(older))
+    added = keys(tmp_path)
+    assert added.items() > older.items()
+    assert keys(tmp_path) == added
+    SigningSettings.from_env(added)
 
 
 def test_keys_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
