@@ -5,6 +5,7 @@
 #   make test-one OP=create_order  the tests that name one operation
 #   make check                   ruff, mypy, import layers, registry
 #   make bench                   every figure beside its floor, into results/bench.json
+#   make chaos [SECONDS=600] [SEED=n]   random payments under reorgs and outages, judged; into results/chaos.json
 # With the platform running:
 #   make logs FN=create_order    the log of one function or program, as it grows
 #   make trace ORDER=ord_…       an order's facts in order, with what they caused
@@ -22,7 +23,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench demo logs trace test-one reload lock docs login pay replay verify redrive sql
+.PHONY: help setup run test check bench chaos demo logs trace test-one reload lock docs login pay replay verify redrive sql
 
 help:
 	@sed -n 's/^# \( *make\|With\|For\)/\1/p' Makefile
@@ -46,6 +47,9 @@ check: setup
 bench: setup
 	@mkdir -p results
 	$(BIN)/python -m tests.bench
+
+chaos: setup
+	@$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 demo: setup
 	@$(BIN)/python -m emulators.demo

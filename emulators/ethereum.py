@@ -42,6 +42,7 @@ class Ethereum:
     name: str = "ethereum"
     port: int | None = None
     chain_id: int = CHAIN_ID
+    save_every_s: int = _SAVE_EVERY_S
 
     def start(self, workdir: Path) -> Running:
         program = _program()
@@ -54,7 +55,7 @@ class Ethereum:
                 *(program, "--host", HOST, "--port", str(port), "--chain-id", str(self.chain_id)),
                 *("--mnemonic", MNEMONIC, "--accounts", str(ACCOUNTS)),
                 *("--preserve-historical-states", "--slots-in-an-epoch", "8", "--no-request-size-limit"),
-                *("--state", state, "--state-interval", str(_SAVE_EVERY_S)),
+                *("--state", state, "--state-interval", str(self.save_every_s)),
             ],
             workdir=workdir,
             ready=lambda: _answers(url, self.chain_id),
