@@ -69,6 +69,14 @@ class ShopHoursSet(Fact):
     weekly: tuple[Opening, ...]
 
 
+class ShopSpreadsSet(Fact):
+    """The shop's spreads were replaced: as many hundredths of a percent of a coin's rate it keeps when it quotes."""
+
+    type: ClassVar = "shop.spreads_set.v1"
+    shop_id: ShopId
+    spread_bp: dict[Asset, int]
+
+
 class PayoutFact(Fact):
     """What every fact about a shop's payout accounts says."""
 
@@ -131,6 +139,7 @@ class ShopPayoutChanged(PayoutFact):
 ShopFact = (
     ShopRegistered
     | ShopHoursSet
+    | ShopSpreadsSet
     | ShopPayoutProven
     | ShopPayoutProposed
     | ShopPayoutConfirmed

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from shared.kernel.decision import By, Role
-from shared.kernel.errors import Bug, Forbidden, NotFound
+from shared.kernel.errors import Bug, Forbidden, Invalid, NotFound
 from shared.kernel.facts import Fact
 from shared.kernel.hours import changes_at, open_window
 from shared.kernel.ids import MerchantId, ShopId, UserId
 from shared.shops import facts, payout_lifecycle
 from shared.shops.facts import PayoutAccount, Position
-from shared.shops.model import Family, OwnShopView, RegisterShop, SetOpeningHours, Shop, ShopView
+from shared.shops.model import Family, OwnShopView, RegisterShop, SetOpeningHours, SetSpreads, Shop, ShopView
 
 
 def merchant_of(by: By) -> MerchantId:
@@ -57,6 +57,15 @@ def set_hours(shop: Shop | None, command: SetOpeningHours, *, by: By) -> Sequenc
     return (facts.ShopHoursSet(shop_id=shop.shop_id, weekly=command.weekly),)
 
 
+def set_spreads(shop: Shop | None, command: SetSpreads, *, by: By) -> Sequence[Fact]:
+    """Return the facts of new spreads. Raises NotFound, Forbidden, Invalid for an asset that the shop does not take."""
+    shop = run_by(shop, by)
+    if strange := set(command.spread_bp) - set(shop.accepts):
+        raise Invalid(f"The shop does not accept {', '.join(sorted(strange))}.")
+    kept = {asset: spread_bp for asset, spread_bp in command.spread_bp.items() if spread_bp}
+    return (facts.ShopSpreadsSet(shop_id=shop.shop_id, spread_bp=kept),)
+
+
 def run_by(shop: Shop | None, by: By) -> Shop:
     """Return the shop if the caller may change it. Somebody else's is NotFound."""
     if shop is None or not by.staff_of(shop.merchant_id):
@@ -86,6 +95,8 @@ def evolve(shop: Shop | None, fact: Fact) -> Shop:
             )
         case facts.ShopHoursSet() if shop is not None:
             return shop.model_copy(update={"weekly": fact.weekly})
+        case facts.ShopSpreadsSet() if shop is not None:
+            return shop.model_copy(update={"spread_bp": fact.spread_bp})
         case facts.PayoutFact() if shop is not None:
             return payout_lifecycle.evolve(shop, fact)
     raise Bug(f"{fact.type} can't happen to {'no shop' if shop is None else shop.shop_id}")
@@ -103,6 +114,7 @@ def public_view(shop: Shop, version: int, *, now: datetime) -> ShopView:
         currency=shop.currency,
         accepts=shop.accepts,
         confirmations=shop.confirmations,
+        spread_bp=shop.spread_bp,
         weekly=shop.weekly,
         open=open_window(shop.weekly, shop.timezone, now) is not None,
         changes_at=changes_at(shop.weekly, shop.timezone, now),

@@ -20,6 +20,8 @@ from shared.shops.payout import FormerAccount, PayoutChange
 MAX_LATITUDE = 85.0
 """Beyond it the maps of the web and the geo index end; no shop is there."""
 MAX_SPANS = 42
+MAX_SPREAD_BP = 500
+"""5 %: whoever asks for more does not want the coin."""
 MAX_ASSETS = 20
 
 
@@ -110,6 +112,15 @@ class SetOpeningHours(Frozen):
         return self
 
 
+class SetSpreads(Frozen):
+    """All spreads of the shop; an asset that is not named has none."""
+
+    spread_bp: dict[KnownAsset, Annotated[int, Field(ge=0, le=MAX_SPREAD_BP, strict=True)]] = Field(
+        description="Hundredths of a percent of the rate, by asset: 150 quotes 1.5 % below the market",
+        examples=[{"BTC": 100, "USDC": 0}],
+    )
+
+
 class ShopPath(Frozen):
     """Names one shop."""
 
@@ -142,6 +153,7 @@ class Shop(Frozen):
     payout: dict[str, PayoutAccount]
     confirmations: dict[Asset, int]
     weekly: tuple[Opening, ...] = ()
+    spread_bp: dict[Asset, int] = Field(default={})
     changes: tuple[PayoutChange, ...] = ()
     former: tuple[FormerAccount, ...] = ()
     registered_at: datetime
@@ -159,6 +171,7 @@ class ShopView(Frozen):
     currency: Currency
     accepts: tuple[Asset, ...]
     confirmations: dict[Asset, int]
+    spread_bp: dict[Asset, int] = Field(default={}, description="As far below the market it quotes, in 0.01 %")
     weekly: tuple[Opening, ...]
     open: bool
     changes_at: datetime | None = Field(default=None, description="When `open` next changes; absent when never")

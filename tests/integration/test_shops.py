@@ -18,13 +18,15 @@ from shared.kernel.encoding import to_json
 from shared.kernel.errors import Bug, Invalid, NotFound, Transient, VersionConflict
 from shared.kernel.hours import Opening
 from shared.kernel.ids import ShopId
+from shared.kernel.money import Asset
 from shared.shops.find_nearby_shops import find_nearby_shops
 from shared.shops.get_shop import get_shop
-from shared.shops.model import Family, FindShops, NearbyShop, NearbyShops, SetOpeningHours, ShopView
+from shared.shops.model import Family, FindShops, NearbyShop, NearbyShops, SetOpeningHours, SetSpreads, ShopView
 from shared.shops.ports import After, Place
 from shared.shops.project_shop_index import project_shop_index
 from shared.shops.register_shop import register_shop
 from shared.shops.set_opening_hours import set_opening_hours
+from shared.shops.set_spreads import set_spreads
 from tests.integration.shopkeeping import BITCOIN, EVM, MITTE, Merchant, Shopkeeping, a_shop, account_key, keyed, woken
 from tests.waiting import until
 
@@ -124,6 +126,26 @@ async def test_hours_are_set_under_the_version_that_was_read(at: Shopkeeping) ->
     stored = await at.store.load(shop_id)
     assert stored is not None
     assert (stored.version, stored.state.weekly) == (2, WEDNESDAY)
+
+
+async def test_spreads_are_set_shown_and_kept(at: Shopkeeping) -> None:
+    anna = Merchant()
+    shop_id = await at.opened(anna)
+    command = SetSpreads(spread_bp={Asset.BTC: 120})
+    reply = await set_spreads(shop_id, command, if_match=1, by=keyed(anna.owner), using=at.shops)
+    assert (reply.headers["etag"], reply.view.shop.spread_bp) == ('"2"', {Asset.BTC: 120})
+    with pytest.raises(VersionConflict):
+        await set_spreads(shop_id, command, if_match=1, by=keyed(anna.owner), using=at.shops)
+    with pytest.raises(NotFound):
+        await set_spreads(shop_id, command, if_match=None, by=keyed(Merchant().owner), using=at.shops)
+    several = [SetSpreads(spread_bp={Asset.BTC: bp}) for bp in (10, 20)]
+    await asyncio.gather(
+        *(set_spreads(shop_id, each, if_match=None, by=keyed(anna.owner), using=at.shops) for each in several)
+    )
+    stored = await at.store.load(shop_id)
+    assert stored is not None
+    assert stored.version == 4
+    assert SetSpreads(spread_bp=stored.state.spread_bp) in several
 
 
 async def test_a_shown_shop_is_cached_until_its_hours_or_its_state_change(at: Shopkeeping) -> None:

@@ -101,6 +101,7 @@ PARTS: Final = {
     "set_opening_hours": "owner",
     "set_preferences": "customer",
     "set_spreads": "manager",
+    "set_spreads": "manager",
     "sign_in_with_ethereum": "",
     "start_preparing": "barista",
 }
@@ -168,6 +169,8 @@ def _body(operation: str, cast: Cast) -> JSON | None:
         case "set_preferences":
             quiet = {"starts": "22:00", "ends": "07:00", "timezone": "Europe/Berlin"}
             return {"language": "de", "channels": ["email", "push"], "email": cast.email, "quiet_hours": quiet}
+        case "set_spreads":
+            return {"spread_bp": {"BTC": 100, "USDC": 0}}
         case "set_spreads":
             return {"spread_bp": {"BTC": 100, "USDC": 0}}
         case "sign_in_with_ethereum":

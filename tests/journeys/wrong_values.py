@@ -155,6 +155,10 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/quiet_hours/timezone": ZONES,
         "/user_id": ("usr_" + "0" * 32,),
     },
+    "set_spreads": {
+        "/spread_bp": (*({"BTC": bp} for bp in (-1, 501, 1.5, "1", True)), None, [], {"DOGE": 1}, {"USDT": 1}),
+        "/currency": ("EUR",),
+    },
     "sign_in_with_ethereum": {
         "/message": ("", " ", "hello", "x" * 4097, None, 1),
         "/signature": ("", "0x", "0x" + "0" * 129, "0x" + "0" * 131, "0X" + "0" * 130, "0x" + "g" * 130, "00" * 65),

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.kernel.decision import By, Role
-from shared.kernel.errors import Bug, Forbidden, NotFound
+from shared.kernel.errors import Bug, Forbidden, Invalid, NotFound
 from shared.kernel.hours import Opening, Week, changes_at, open_window
 from shared.kernel.ids import KeyId, MerchantId, ShopId, UserId
 from shared.kernel.money import Asset
 from shared.shops import lifecycle
-from shared.shops.facts import PayoutAccount, ShopHoursSet
-from shared.shops.model import Family, FindShops, RegisterShop, SetOpeningHours, Shop
+from shared.shops.facts import PayoutAccount, ShopHoursSet, ShopSpreadsSet
+from shared.shops.model import Family, FindShops, RegisterShop, SetOpeningHours, SetSpreads, Shop
 
 NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
 OWNER = UserId.new()
@@ -218,3 +218,30 @@ def test_nothing_changes_before_the_next_change_and_everything_does_at_it(
         assert (open_window(weekly, zone, change) is not None) is not is_open
         assert week.standing(change).open is not is_open
         assert week.standing(at) == (is_open, change)
+
+
+def test_spreads_are_set_as_a_whole_by_owner_or_manager_for_coins_that_the_shop_takes() -> None:
+    shop = shop_state()
+    (fact,) = lifecycle.set_spreads(shop, SetSpreads(spread_bp={Asset.BTC: 150, Asset.ETH: 0}), by=BY)
+    assert isinstance(fact, ShopSpreadsSet)
+    spread = lifecycle.evolve(shop, fact)
+    assert spread.spread_bp == {Asset.BTC: 150}
+    assert lifecycle.public_view(spread, 2, now=NOON).spread_bp == {Asset.BTC: 150}
+    (fact,) = lifecycle.set_spreads(spread, SetSpreads(spread_bp={}), by=BY)
+    assert lifecycle.evolve(spread, fact) == shop
+    with pytest.raises(Invalid):
+        lifecycle.set_spreads(shop, SetSpreads(spread_bp={Asset.USDC: 1}), by=BY)
+    with pytest.raises(Forbidden):
+        lifecycle.set_spreads(shop, SetSpreads(spread_bp={}), by=replace(BY, roles=frozenset({Role.BARISTA})))
+    stranger = UserId.new()
+    with pytest.raises(NotFound):
+        lifecycle.set_spreads(
+            shop, SetSpreads(spread_bp={}), by=By(stranger, frozenset({Role.OWNER}), MerchantId.like(stranger))
+        )
+
+
+@pytest.mark.parametrize("spread_bp", [-1, 501, 1.5, "1", True, None])
+def test_a_spread_is_a_whole_number_of_hundredths_of_a_percent_up_to_five_percent(spread_bp: object) -> None:
+    with pytest.raises(ValidationError):
+        SetSpreads.model_validate({"spread_bp": {"BTC": spread_bp}})
+    assert SetSpreads.model_validate({"spread_bp": {"BTC": 500}}).spread_bp == {Asset.BTC: 500}
