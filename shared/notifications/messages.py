@@ -19,6 +19,8 @@ _BOTH: Final = frozenset(Kind)
 _PUSH: Final = frozenset({Kind.PUSH})
 _EMAIL: Final = frozenset({Kind.EMAIL})
 _PAID: Final = frozenset({"confirmed", "preparing", "ready"})
+_OVER: Final = frozenset({"cancelled", "expired"})
+_ANY: Final = _PAID | _OVER | {"pending", "completed"}
 
 News = (
     orders.OrderConfirmed
@@ -30,6 +32,10 @@ News = (
     | orders.OrderHalted
     | payments.PaymentSeen
     | payments.PaymentReversed
+    | payments.PaymentClosed
+    | payments.RefundBroadcast
+    | payments.RefundConfirmed
+    | payments.RefundDeclined
     | ClaimIssued
 )
 """The facts that may be worth a message: what `notify` is called with."""
@@ -53,6 +59,11 @@ class Message:
 
 _ALL: Final = (
     (payments.PaymentSeen, Message("payment-seen", _PUSH, frozenset({"pending"}))),
+    (payments.PaymentSeen, Message("payment-late", _BOTH, _OVER)),
+    (payments.PaymentClosed, Message("payment-twice", _BOTH, _ANY - _OVER)),
+    (payments.RefundBroadcast, Message("refund-sent", _PUSH, _ANY)),
+    (payments.RefundConfirmed, Message("refund-confirmed", _BOTH, _ANY)),
+    (payments.RefundDeclined, Message("refund-declined", _BOTH, _ANY)),
     (payments.PaymentReversed, Message("payment-reversed", _PUSH, _PAID, halted=True)),
     (orders.OrderConfirmed, Message("order-confirmed", _EMAIL, _PAID, halted=False)),
     (ClaimIssued, Message("claim-issued", _PUSH, _PAID, halted=False)),
@@ -63,12 +74,18 @@ _ALL: Final = (
     (orders.OrderExpired, Message("order-expired", _BOTH, frozenset({"expired"}))),
     (orders.OrderHalted, Message("order-halted", _EMAIL, _PAID, halted=True)),
 )
-BY_FACT: Final[Mapping[type[Fact], Message]] = dict(_ALL)
-BY_TEMPLATE: Final[Mapping[str, Message]] = {message.template: message for message in BY_FACT.values()}
+BY_TEMPLATE: Final[Mapping[str, Message]] = {message.template: message for _, message in _ALL}
+
+
+def message_of(fact: Fact, order: OrderStanding) -> Message | None:
+    """Return the message that a fact is worth as the order stands, None where it is worth none."""
+    return next((message for type_, message in _ALL if type_ is type(fact) and message.news(order)), None)
 
 
 def kinds_for(fact: Fact, message: Message) -> Set[Kind]:
     """Return how this very fact travels: what a person did themselves needs no push."""
     if isinstance(fact, orders.OrderCancelled) and fact.cancelled_by == fact.customer_id:
         return message.kinds & _EMAIL
+    if isinstance(fact, payments.PaymentClosed) and fact.reason is not payments.Closing.PAID_OTHERWISE:
+        return frozenset()  # the order's own message says it
     return message.kinds

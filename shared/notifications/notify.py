@@ -8,7 +8,7 @@ from shared.kernel.errors import Bug
 from shared.kernel.ids import NotificationId
 from shared.notifications.facts import NotificationQueued
 from shared.notifications.lifecycle import STALE
-from shared.notifications.messages import BY_FACT, News, kinds_for
+from shared.notifications.messages import News, kinds_for, message_of
 from shared.notifications.model import Kind, Notification
 from shared.notifications.ports import Notifications
 
@@ -26,9 +26,10 @@ async def notify(
 
     Nothing is queued for what is no longer true of the order, too long ago, or for somebody who can't be reached.
     """
-    now, message = using.clock.now(), BY_FACT[type(fact)]
+    now = using.clock.now()
     order = await using.orders.standing(fact.order_id)
-    if order is None or not message.news(order) or now - happened_at > STALE:
+    message = message_of(fact, order) if order else None
+    if message is None or now - happened_at > STALE:
         await using.store.take(by)
         return
     reach = await using.people.reach(fact.customer_id)

@@ -8,7 +8,7 @@ from pydantic import Field
 from shared.kernel.facts import Fact
 from shared.kernel.hours import Opening
 from shared.kernel.ids import MerchantId, PayoutChangeId, ShopId
-from shared.kernel.money import Asset, Currency, Frozen
+from shared.kernel.money import Asset, Currency, Frozen, Units
 
 
 class Position(Frozen):
@@ -77,6 +77,25 @@ class ShopSpreadsSet(Fact):
     spread_bp: dict[Asset, int]
 
 
+class ZeroConfirmation(Frozen):
+    """How far a shop takes payments that are in no block yet, in its minor units.
+
+    Orders up to `max_order`; together no more than `hourly_cap`, both of what is open and of what was taken in an hour.
+    """
+
+    max_order: Units
+    hourly_cap: Units
+
+
+class ShopConfirmationsSet(Fact):
+    """The shop's confirmation policy was replaced."""
+
+    type: ClassVar = "shop.confirmations_set.v1"
+    shop_id: ShopId
+    confirmations: dict[Asset, int]
+    zero_confirmation: ZeroConfirmation | None = None
+
+
 class PayoutFact(Fact):
     """What every fact about a shop's payout accounts says."""
 
@@ -136,13 +155,24 @@ class ShopPayoutChanged(PayoutFact):
     instead_of: str | None = None
 
 
+class ShopGapLimitNear(PayoutFact):
+    """So many addresses in a row were shown and not paid to that the merchant's wallet is about to look no further."""
+
+    type: ClassVar = "shop.gap_limit_near.v1"
+    fingerprint: str
+    unused: int
+    limit: int
+
+
 ShopFact = (
     ShopRegistered
     | ShopHoursSet
+    | ShopConfirmationsSet
     | ShopSpreadsSet
     | ShopPayoutProven
     | ShopPayoutProposed
     | ShopPayoutConfirmed
     | ShopPayoutCancelled
     | ShopPayoutChanged
+    | ShopGapLimitNear
 )

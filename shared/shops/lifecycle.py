@@ -10,7 +10,16 @@ from shared.kernel.hours import changes_at, open_window
 from shared.kernel.ids import MerchantId, ShopId, UserId
 from shared.shops import facts, payout_lifecycle
 from shared.shops.facts import PayoutAccount, Position
-from shared.shops.model import Family, OwnShopView, RegisterShop, SetOpeningHours, SetSpreads, Shop, ShopView
+from shared.shops.model import (
+    Family,
+    OwnShopView,
+    RegisterShop,
+    SetConfirmations,
+    SetOpeningHours,
+    SetSpreads,
+    Shop,
+    ShopView,
+)
 
 
 def merchant_of(by: By) -> MerchantId:
@@ -66,6 +75,20 @@ def set_spreads(shop: Shop | None, command: SetSpreads, *, by: By) -> Sequence[F
     return (facts.ShopSpreadsSet(shop_id=shop.shop_id, spread_bp=kept),)
 
 
+def set_confirmations(shop: Shop | None, command: SetConfirmations, *, by: By) -> Sequence[Fact]:
+    """Return the facts of a new confirmation policy. Raises NotFound, Forbidden, Invalid for an asset not taken."""
+    shop = run_by(shop, by)
+    if strange := set(command.confirmations) - set(shop.accepts):
+        raise Invalid(f"The shop does not accept {', '.join(sorted(strange))}.")
+    return (
+        facts.ShopConfirmationsSet(
+            shop_id=shop.shop_id,
+            confirmations=command.confirmations,
+            zero_confirmation=command.zero_confirmation,
+        ),
+    )
+
+
 def run_by(shop: Shop | None, by: By) -> Shop:
     """Return the shop if the caller may change it. Somebody else's is NotFound."""
     if shop is None or not by.staff_of(shop.merchant_id):
@@ -97,6 +120,9 @@ def evolve(shop: Shop | None, fact: Fact) -> Shop:
             return shop.model_copy(update={"weekly": fact.weekly})
         case facts.ShopSpreadsSet() if shop is not None:
             return shop.model_copy(update={"spread_bp": fact.spread_bp})
+        case facts.ShopConfirmationsSet() if shop is not None:
+            told = {"confirmations": fact.confirmations, "zero_confirmation": fact.zero_confirmation}
+            return shop.model_copy(update=told)
         case facts.PayoutFact() if shop is not None:
             return payout_lifecycle.evolve(shop, fact)
     raise Bug(f"{fact.type} can't happen to {'no shop' if shop is None else shop.shop_id}")
@@ -127,4 +153,9 @@ def own_view(shop: Shop, version: int, *, now: datetime) -> OwnShopView:
     """Return what its merchant sees of a shop at a version."""
     fingerprints = {family: account.fingerprint for family, account in shop.payout.items()}
     unproven = tuple(sorted(family for family, account in shop.payout.items() if account.unproven))
-    return OwnShopView(shop=public_view(shop, version, now=now), payout=fingerprints, unproven=unproven)
+    return OwnShopView(
+        shop=public_view(shop, version, now=now),
+        payout=fingerprints,
+        zero_confirmation=shop.zero_confirmation,
+        unproven=unproven,
+    )

@@ -14,12 +14,14 @@ from shared.kernel.money import Asset, Currency, Frozen, KnownAsset
 from shared.kernel.text import Line, Name
 from shared.shops.accounts import AccountKey as AccountKey
 from shared.shops.accounts import Family as Family
-from shared.shops.facts import PayoutAccount, Position
+from shared.shops.facts import PayoutAccount, Position, ZeroConfirmation
 from shared.shops.payout import FormerAccount, PayoutChange
 
 MAX_LATITUDE = 85.0
 """Beyond it the maps of the web and the geo index end; no shop is there."""
 MAX_SPANS = 42
+MAX_RISK = 10**9
+"""Minor units that a shop may take in an hour before they are in a block."""
 MAX_SPREAD_BP = 500
 """5 %: whoever asks for more does not want the coin."""
 MAX_ASSETS = 20
@@ -121,6 +123,26 @@ class SetSpreads(Frozen):
     )
 
 
+class SetConfirmations(Frozen):
+    """All of the shop's confirmation policy; what is not named is the chain's own."""
+
+    confirmations: dict[KnownAsset, Annotated[int, Field(ge=1, le=1000, strict=True)]] = Field(
+        default={}, description="Confirmations asked for; where the platform asks for more, those"
+    )
+    zero_confirmation: ZeroConfirmation | None = Field(
+        default=None,
+        description="Bitcoin orders taken before they are in a block, at the shop's own risk; in minor units",
+        examples=[{"max_order": "1500", "hourly_cap": "6000"}],
+    )
+
+    @model_validator(mode="after")
+    def _bearable(self) -> "SetConfirmations":
+        risk = self.zero_confirmation
+        if risk and not 0 < risk.max_order <= risk.hourly_cap <= MAX_RISK:
+            raise ValueError(f"zero_confirmation: 0 < max_order ≤ hourly_cap ≤ {MAX_RISK}")
+        return self
+
+
 class ShopPath(Frozen):
     """Names one shop."""
 
@@ -152,6 +174,7 @@ class Shop(Frozen):
     accepts: tuple[Asset, ...]
     payout: dict[str, PayoutAccount]
     confirmations: dict[Asset, int]
+    zero_confirmation: ZeroConfirmation | None = None
     weekly: tuple[Opening, ...] = ()
     spread_bp: dict[Asset, int] = Field(default={})
     changes: tuple[PayoutChange, ...] = ()
@@ -184,6 +207,9 @@ class OwnShopView(Frozen):
 
     shop: ShopView
     payout: dict[str, str] = Field(description="Fingerprint of the account key, by family of chains")
+    zero_confirmation: ZeroConfirmation | None = Field(
+        default=None, description="Orders taken before they are in a block, in minor units"
+    )
     unproven: tuple[str, ...] = Field(
         default=(), description="Families whose account nobody is asked to pay to before prove_payout"
     )

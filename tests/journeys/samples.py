@@ -98,6 +98,7 @@ PARTS: Final = {
     "request_nonce": "",
     "request_payout_challenge": "manager",
     "requote_payment": "customer",
+    "set_confirmations": "owner",
     "set_opening_hours": "owner",
     "set_preferences": "customer",
     "set_spreads": "manager",
@@ -164,6 +165,9 @@ def _body(operation: str, cast: Cast) -> JSON | None:
             return {"platform": "fcm", "token": uuid.uuid4().hex, "label": "phone"}
         case "register_shop":
             return a_shop(confirmations={"BTC": 2})
+        case "set_confirmations":
+            risk = {"max_order": "1500", "hourly_cap": "6000"}
+            return {"confirmations": {"BTC": 2}, "zero_confirmation": risk}
         case "set_opening_hours":
             return {"weekly": A_WEEK}
         case "set_preferences":

@@ -101,6 +101,7 @@ CASES: Final = {
     "register_shop": _OWN,
     "request_payout_challenge": _AT_A_SHOP,
     "requote_payment": _CUSTOMERS,
+    "set_confirmations": Case(rival_manager=403, elsewhere=403),
     "set_opening_hours": _AT_A_SHOP,
     "set_preferences": _OWN,
     "set_spreads": _AT_A_SHOP,

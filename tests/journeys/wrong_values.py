@@ -141,6 +141,16 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/account_key": (*ACCOUNT_KEYS, EVM),
         "/change_id": ("pyc_0", "PYC_" + "0" * 32, "pyc_" + "0" * 32, "shp_" + "0" * 32, ""),
     },
+    "set_confirmations": {
+        "/confirmations": ({"BTC": 0}, {"BTC": 1001}, {"BTC": "2"}, {"BTC": 1.5}, {"DOGE": 2}, ["BTC"]),
+        "/zero_confirmation": (
+            {},
+            {"max_order": "0", "hourly_cap": "0"},
+            {"max_order": "2", "hourly_cap": "1"},
+            "1500",
+        ),
+        "/zero_confirmation/max_order": (*UNITS, "1" + "0" * 10),
+    },
     "set_opening_hours": {
         "/weekly/0/weekday": (7, -1, 1.5, "0", None),
         "/weekly/0/opens": ("24:00", "25:00", "9:00", "09:60", "０９:00", "09:00:00", 900),
@@ -157,6 +167,10 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
     },
     "set_spreads": {
         "/spread_bp": (*({"BTC": bp} for bp in (-1, 501, 1.5, "1", True)), None, [], {"DOGE": 1}, {"USDT": 1}),
+        "/currency": ("EUR",),
+    },
+    "set_spreads": {
+        "/spread_bp": (None, [], {"DOGE": 1}, {"btc": 1}, {"USDT": 1}, *({"BTC": bp} for bp in (-1, 501, 1.5, "1", True))),
         "/currency": ("EUR",),
     },
     "sign_in_with_ethereum": {

@@ -17,17 +17,18 @@ from shared.claims.facts import ClaimIssued
 from shared.kernel.decision import AlreadyTaken, By, Decided, Stored, Taking
 from shared.kernel.errors import Transient
 from shared.kernel.facts import GENESIS, Fact
-from shared.kernel.ids import ClaimId, MerchantId, NotificationId, OrderId, ShopId, UserId
+from shared.kernel.ids import ClaimId, MerchantId, NotificationId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.reply import Reply
 from shared.kernel.store import Rule
 from shared.notifications import lifecycle
 from shared.notifications.deliver import Send, deliver
 from shared.notifications.facts import NotificationQueued
-from shared.notifications.messages import BY_FACT, BY_TEMPLATE, News, kinds_for
+from shared.notifications.messages import BY_TEMPLATE, News, kinds_for, message_of
 from shared.notifications.model import Dispatch, Kind, Notification, QuietHours, SetPreferences
 from shared.notifications.ports import Notifications, NotNow, OrderStanding, Outcome, Reach, Refused, Sent, Unknown
 from shared.notifications.set_preferences import masked
 from shared.orders.facts import OrderCancelled
+from shared.payments.facts import ChainTransfer, Closing, PaymentClosed, PaymentSeen
 
 NOW = datetime(2026, 5, 6, 12, tzinfo=UTC)
 
@@ -205,9 +206,35 @@ def test_who_cancels_themselves_needs_no_push() -> None:
         at=NOW,
         cancelled_by="key_1",
     )
-    message = BY_FACT[OrderCancelled]
+    message = BY_TEMPLATE["order-cancelled"]
     assert kinds_for(by_shop, message) == {Kind.PUSH, Kind.EMAIL}
     assert kinds_for(by_shop.model_copy(update={"cancelled_by": customer}), message) == {Kind.EMAIL}
+
+
+def test_a_payment_that_comes_too_late_or_twice_is_told_so() -> None:
+    """U9: whoever pays when the order is over, or again, is told what becomes of the coins."""
+    order_id, merchant_id = OrderId.new(), MerchantId.new()
+    who = {
+        "payment_id": PaymentId.new(),
+        "order_id": order_id,
+        "shop_id": ShopId.new(),
+        "merchant_id": merchant_id,
+        "customer_id": UserId.new(),
+    }
+
+    def standing(status: str) -> OrderStanding:
+        return OrderStanding(order_id, merchant_id, status, False, "Kaffee")
+
+    transfer = ChainTransfer(chain="bitcoin", txid="a", position=0)
+    seen = PaymentSeen(**who, transfer=transfer, units=1, seen_at=NOW)
+    told = {status: message_of(seen, standing(status)) for status in ("pending", "ready", "expired", "cancelled")}
+    assert [each and each.template for each in told.values()] == ["payment-seen", None, "payment-late", "payment-late"]
+    twice = PaymentClosed(**who, reason=Closing.PAID_OTHERWISE, at=NOW)
+    message = message_of(twice, standing("confirmed"))
+    assert message is not None
+    assert (message.template, kinds_for(twice, message)) == ("payment-twice", {Kind.PUSH, Kind.EMAIL})
+    off = twice.model_copy(update={"reason": Closing.ORDER_CANCELLED})
+    assert kinds_for(off, message) == set()
 
 
 def test_a_message_travels_only_where_its_reader_wants_it() -> None:
@@ -243,9 +270,8 @@ def test_preferences_know_zones_languages_and_each_channel_once() -> None:
 
 
 def test_every_fact_that_is_worth_a_message_names_order_customer_and_merchant() -> None:
-    assert set(BY_FACT) == set(get_args(News))
-    for fact in BY_FACT:
+    for fact in get_args(News):
         assert issubclass(fact, Fact)
         assert {"order_id", "customer_id", "merchant_id"} <= set(fact.model_fields)
-    assert ClaimIssued in BY_FACT
+    assert ClaimIssued in get_args(News)
     assert ClaimId.like(OrderId.new()).startswith("clm_")
