@@ -525,6 +525,24 @@ class SigningSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressSettings:
+    """How receive addresses are kept ready, and how far wallets look."""
+
+    pool_size: int = 20
+    """Addresses that an account in use has free."""
+    gap_limit: int = 20
+    """Unused addresses in a row after which a wallet looks no further (BIP-44); many can be told another number."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return them from ADDRESS_POOL_SIZE and WALLET_GAP_LIMIT."""
+        return cls(
+            pool_size=whole_number(environ, "ADDRESS_POOL_SIZE", 20),
+            gap_limit=whole_number(environ, "WALLET_GAP_LIMIT", 20),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class QuoteSigningSettings:
     """The key that quotes are signed with, and those before it, which still verify what they signed."""
 

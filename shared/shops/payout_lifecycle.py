@@ -234,6 +234,8 @@ def evolve(shop: Shop, fact: facts.PayoutFact) -> Shop:
             payout = {**shop.payout, fact.family: fact.account}
             moved = shop.model_copy(update={"payout": payout, "former": (*shop.former, *former)})
             return _with(moved, fact.change_id, standing=Standing.EFFECTIVE, ended_by=fact.actor, ended_at=fact.at)
+        case facts.ShopGapLimitNear():
+            return shop
     raise Bug(f"{fact.type} can't happen to {shop.shop_id}")
 
 

@@ -91,7 +91,7 @@ class Paying:
         self.confirmations = confirmations or {}
         self.accepts: tuple[Asset, ...] = tuple(RATES)
         self.signer = Ed25519Quotes(QuoteSigningSettings(urandom(32)))
-        keys = SealedAccountKeys(Sealer(SealingSettings(urandom(32))), bitcoin_network="regtest")
+        self.account_keys = keys = SealedAccountKeys(Sealer(SealingSettings(urandom(32))), bitcoin_network="regtest")
         shop_id, seed = self.ordering.shop.shop_id, urandom(64)
         bitcoin = Bip84.FromSeed(seed, Bip84Coins.BITCOIN_REGTEST).Purpose().Coin().Account(0).PublicKey()
         evm = Bip44.FromSeed(seed, Bip44Coins.ETHEREUM).Purpose().Coin().Account(0).PublicKey()

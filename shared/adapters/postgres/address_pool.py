@@ -1,4 +1,4 @@
-"""The pool of receive addresses in Postgres: claimed with skipped locks, filled under the lock of its account's counter.
+"""The pool of receive addresses in Postgres: claimed with skipped locks, filled under the lock of a counter.
 
 An address is shown by the statement that appends its payment (`payments.REQUESTED`), which claims nothing: it only goes
 through while the row still names this very payment. So a claim that was given back meanwhile can't be shown.
