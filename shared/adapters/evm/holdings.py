@@ -107,12 +107,18 @@ class EvmHoldings:
         return header.hash if header else None
 
     async def read(self, receivers: Sequence[Receiver], at: BlockRef, *, since: int, whole: bool) -> Reading:
-        """Return what lies at these addresses at this block. A balance has every coin: it is always whole."""
+        """Return what lies at these addresses at this block; `whole`: every credited transfer is looked up besides.
+
+        A balance has every coin, known or not: it is compared in every run.
+        """
         held = await self._held([receiver.key for receiver in receivers], at)
         total: Counter[Asset] = Counter()
         for of_key in held.values():
             total.update(of_key)
         doubtful = [each for each in receivers if not as_credited(each, held[each.key])]
+        if whole:
+            sure = [each for each in receivers if each.credited and as_credited(each, held[each.key])]
+            doubtful += await self._forged(sure, at)
         evidence = await self._explained(doubtful, held, at, since)
         return Reading(total, evidence, whole=True)
 
@@ -161,6 +167,18 @@ class EvmHoldings:
                 evidence[each.key] = await self._evidence(each, held[each.key], mined, at)
         return evidence
 
+    async def _forged(self, receivers: Sequence[Receiver], at: BlockRef) -> list[Receiver]:
+        """Return those that were credited with a transfer that the chain does not have, or has otherwise."""
+        mined = await self._mined({credit.txid for each in receivers for credit in each.credited}, at)
+
+        def brought(receiver: Receiver) -> Iterator[bool]:
+            for credit in receiver.credited:
+                one = mined.get(credit.txid)
+                known = (credit.asset, credit.position, credit.units)
+                yield _from_contract(credit.txid) or (one is not None and known in self._to(receiver.key, one))
+
+        return [each for each in receivers if not all(brought(each))]
+
     async def _concerning(self, keys: frozenset[str], first: int, last: int) -> set[str]:
         """Return the transactions of these blocks that move coins to or from one of the keys."""
         found: set[str] = set()
@@ -193,7 +211,7 @@ class EvmHoldings:
 
     async def _mined(self, txids: Collection[str], at: BlockRef) -> dict[str, _Mined]:
         """Return those of the transactions that are in a block up to the compared one."""
-        asked = [txid for txid in sorted(txids) if txid.startswith("0x")]  # what came from contracts has none
+        asked = [txid for txid in sorted(txids) if not _from_contract(txid)]
         params = [(txid,) for txid in asked]
         receipts = await self._all(_Receipt, "eth_getTransactionReceipt", params)
         transactions = await self._all(_Transaction, "eth_getTransactionByHash", params)
@@ -219,7 +237,7 @@ class EvmHoldings:
         arrived += [
             Arrived(each.asset, each.txid, each.position, each.units, each.height)
             for each in receiver.credited
-            if not each.txid.startswith("0x")
+            if _from_contract(each.txid)
         ]
         return Evidence(held, tuple(arrived), tuple(left))
 
@@ -266,6 +284,11 @@ class EvmHoldings:
                     raise answer
                 found.append(answer)
         return found
+
+
+def _from_contract(txid: str) -> bool:
+    """Return whether it names no transaction: the coins came in a call between contracts."""
+    return not txid.startswith("0x")
 
 
 def _adds_up(evidence: Evidence) -> bool:
