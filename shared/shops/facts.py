@@ -8,7 +8,7 @@ from pydantic import Field
 from shared.kernel.facts import Fact
 from shared.kernel.hours import Opening
 from shared.kernel.ids import MerchantId, PayoutChangeId, ShopId
-from shared.kernel.money import Asset, Currency, Frozen
+from shared.kernel.money import Asset, Currency, Frozen, Units
 
 
 class Position(Frozen):
@@ -75,6 +75,25 @@ class ShopSpreadsSet(Fact):
     type: ClassVar = "shop.spreads_set.v1"
     shop_id: ShopId
     spread_bp: dict[Asset, int]
+
+
+class ZeroConfirmation(Frozen):
+    """How far a shop takes payments that are in no block yet, in its minor units.
+
+    Orders up to `max_order`; together no more than `hourly_cap`, both of what is open and of what was taken in an hour.
+    """
+
+    max_order: Units
+    hourly_cap: Units
+
+
+class ShopConfirmationsSet(Fact):
+    """The shop's confirmation policy was replaced."""
+
+    type: ClassVar = "shop.confirmations_set.v1"
+    shop_id: ShopId
+    confirmations: dict[Asset, int]
+    zero_confirmation: ZeroConfirmation | None = None
 
 
 class PayoutFact(Fact):
@@ -148,6 +167,7 @@ class ShopGapLimitNear(PayoutFact):
 ShopFact = (
     ShopRegistered
     | ShopHoursSet
+    | ShopConfirmationsSet
     | ShopSpreadsSet
     | ShopPayoutProven
     | ShopPayoutProposed
