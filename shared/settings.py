@@ -543,6 +543,24 @@ class AddressSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundSettings:
+    """What of `shared/payments/refund_policy.py` is set otherwise."""
+
+    told: Mapping[str, Any]
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return it from REFUNDS, a JSON object; nothing where it is not set. Raises Misconfigured."""
+        try:
+            told = json.loads(environ.get("REFUNDS", "") or "{}")
+        except ValueError as wrong:
+            raise Misconfigured('REFUNDS is not JSON: an object such as {"automatic_minor": 5000}.') from wrong
+        if not isinstance(told, dict):
+            raise Misconfigured('REFUNDS is no JSON object, such as {"automatic_minor": 5000}.')
+        return cls(told)
+
+
+@dataclass(frozen=True, slots=True)
 class QuoteSigningSettings:
     """The key that quotes are signed with, and those before it, which still verify what they signed."""
 

@@ -34,8 +34,8 @@ class RefundPolicy(Frozen):
         default_factory=lambda: {Asset.BTC: 546, Asset.ETH: 10**12, Asset.USDC: 10_000, Asset.USDT: 10_000}
     )
     """Base units below which nothing is sent: it would cost more than it is."""
-    most_fee: Mapping[Asset, Units] = Field(default_factory=lambda: {Asset.BTC: 50_000, Asset.ETH: 10**16})
-    """What one transaction may cost at most, by the asset that fees are paid in. An asset without a limit pays none."""
+    most_fee: Mapping[Asset, Units] = Field(default_factory=lambda: {Asset.BTC: 100_000, Asset.ETH: 10**16})
+    """What one transaction may cost at most, by the asset that fees are paid in; the hot wallet has a limit besides."""
     stuck_after_s: Mapping[str, _Positive] = Field(default_factory=lambda: {"bitcoin": 20 * 60, "evm": 2 * 60})
     """By family of chain: so long after it was signed, what is in no block is sent again with a higher fee."""
     most_bumps: Annotated[int, Field(ge=0, le=50)] = 5

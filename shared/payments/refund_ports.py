@@ -36,8 +36,8 @@ class RefundStore(Store[Payment], Protocol):
 
     async def of_shop(
         self, shop_id: ShopId, merchant_id: MerchantId, *, state: RefundState | None, before: str | None, limit: int
-    ) -> Page[tuple[Payment, Refund]]:
-        """Return the shop's refunds, newest first, after the cursor; none when the shop is another merchant's."""
+    ) -> Page[tuple[Payment, Refund]] | None:
+        """Return the shop's refunds, newest first, after the cursor; None when the merchant has no such shop."""
         ...
 
 
@@ -59,7 +59,15 @@ class Market(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Refunds:
-    """Everything the operations on refunds are given; none of it can spend."""
+    """Everything that agreeing to refunds and listing them is given."""
+
+    store: RefundStore
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class RequestingRefunds:
+    """What asking for a refund is given besides; none of it can spend."""
 
     store: RefundStore
     destinations: Destinations

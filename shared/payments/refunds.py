@@ -105,7 +105,7 @@ def request(
     units = most if command.units is None else command.units
     if units > most or not most:
         left = Money(asset=asset, units=most)
-        raise RefundExceedsHeld(f"{left} can be given back now.", available=left.model_dump(mode="json"))
+        raise RefundExceedsHeld(f"{left} can be given back now.", available=left)
     if rate is RefundRate.FIAT_NOW:
         units = min(worth_now(payment, asset, units, market), most)
     if units < policy.floor(asset):

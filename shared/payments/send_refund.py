@@ -178,7 +178,7 @@ class _Step:
         return draft
 
     def _affordable(self, draft: Draft) -> bool:
-        return draft.fee <= self.using.policy.most_fee.get(draft.fee_asset, 0)
+        return draft.fee <= self.using.policy.most_fee.get(draft.fee_asset, draft.fee)
 
     async def _signed(self, draft: Draft) -> None:
         """Sign, store, broadcast. Raises SlotTaken, UnsafeTransaction; then nothing was stored."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulators.merchant_keys import MerchantAccount, fresh_accounts
-from emulators.people import Api, Customer, prove_payouts
+from emulators.people import Api, Customer, prove_payouts, until
 from emulators.platform import Platform
 from emulators.wallets import EvmWallet
 from shared.adapters.postgres.database import Connection, Row, Sql
@@ -21,6 +21,8 @@ from shared.settings import PostgresSettings
 from tests.integration.shopkeeping import BITCOIN, EVM
 
 JSON = dict[str, Any]
+ELSEWHERE = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"
+"""An address of nobody here, as EIP-55 has it for an example."""
 HAMBURG = {"latitude": 53.5503, "longitude": 9.9926}
 A_WEEK: list[JSON] = [{"weekday": day, "opens": "00:00", "closes": "24:00"} for day in range(7)]
 _DONE = Sql(
@@ -146,6 +148,8 @@ class Cast:
     revoked: str
     """A staff key that is none any more."""
     change_id: str
+    refund_id: str
+    """Of the coins of another kind that the customer sent; two people have to agree to it."""
     """A change of the first shop's account that was called off."""
 
     @property
@@ -168,6 +172,7 @@ class Cast:
             "payment_id": self.payment_id,
             "difference_id": "dif_" + 32 * "0",
             "change_id": self.change_id,
+            "refund_id": self.refund_id,
         }
 
     def done(self) -> tuple[int, ...]:
@@ -188,6 +193,17 @@ def bearer(token: str | None) -> dict[str, str]:
     return headers if token is None else {**headers, "authorization": f"Bearer {token}"}
 
 
+def refund_asked(customer: Customer, payment_id: str) -> JSON:
+    """Return the refund of one of the coins of another kind, once the platform has seen them."""
+    path = f"/v1/payments/{payment_id}"
+    arrived = "the coins of another kind to arrive"
+    until(
+        arrived,
+        lambda: any(not each["counts"] and each["height"] for each in customer.api.get(path)["transfers"]) or None,
+    )
+    return customer.api.send("POST", f"{path}/refunds", {"to": ELSEWHERE, "asset": "USDT", "units": "1000000"})
+
+
 @contextmanager
 def cast_of(platform: Platform, evm_rpc: str) -> Iterator[Cast]:
     """Put everybody on the stage; one staff key is revoked until the end."""
@@ -200,11 +216,13 @@ def cast_of(platform: Platform, evm_rpc: str) -> Iterator[Cast]:
     payment = customer.request_payment(order_id, "USDC")
     wallet = EvmWallet(evm_rpc)
     wallet.pay("USDC", payment["address"], int(payment["due"]["units"]))
+    wallet.pay("USDT", payment["address"], 5_000_000)
     wallet.mine(int(payment["confirmations"]))
     revoked = merchant.key("owner")
     key_id = f"key_{revoked.split('_')[1]}"
     rows_of(platform.env, _REVOKE, key_id=key_id)
     code = customer.claim(order_id)["code"]
+    refund_id = refund_asked(customer, payment["payment_id"])["refund_id"]
     change_id = merchant.propose(here, "evm")["change_id"]
     merchant.owner.api.send("POST", f"/v1/shops/{here.shop_id}/payout/changes/{change_id}/cancel")
     try:
@@ -232,6 +250,7 @@ def cast_of(platform: Platform, evm_rpc: str) -> Iterator[Cast]:
             },
             revoked=revoked,
             change_id=change_id,
+            refund_id=refund_id,
         )
     finally:
         rows_of(platform.env, _RESTORE, key_id=key_id)

@@ -17,7 +17,7 @@ from eth_account.messages import encode_defunct
 
 from shared.kernel.ids import ModifierId
 from tests.integration.shopkeeping import BITCOIN
-from tests.journeys.cast import A_WEEK, Cast, a_shop
+from tests.journeys.cast import A_WEEK, ELSEWHERE, Cast, a_shop
 from triggers.registry import Entry, load
 
 JSON = dict[str, Any]
@@ -60,6 +60,9 @@ def operations() -> list[str]:
 
 
 PARTS: Final = {
+    "approve_refund": "manager",
+    "list_refunds": "manager",
+    "request_refund": "customer",
     "acknowledge_difference": "owner",
     "cancel_order": "customer",
     "cancel_payout": "owner",
@@ -116,6 +119,7 @@ _QUERIES: Final = {
     "get_claim_qr": {"format": "svg"},
     "get_payment_qr": {"format": "png"},
     "list_orders": {"limit": "10"},
+    "list_refunds": {"state": "requested", "limit": "10"},
 }
 
 
@@ -134,6 +138,11 @@ def _body(operation: str, cast: Cast) -> JSON | None:
     match operation:
         case "acknowledge_difference":
             return {"reason": "moved to cold storage by hand"}
+        case "approve_refund":
+            return {"approve": True, "reason": "they sent another coin"}
+        case "request_refund":
+            wanted = {"to": ELSEWHERE, "asset": "USDT", "units": "10000"}
+            return {**wanted, "rate": "coins", "reason": "another coin"}
         case "cancel_order":
             return {"reason": "changed my mind"}
         case "confirm_payout":

@@ -70,6 +70,9 @@ _KITCHEN: Final = Case(customer=403)
 _CUSTOMERS: Final = Case(customer=MAY, owner=404)
 _OWN: Final = Case(customer=MAY, others=MAY, elsewhere=403)
 CASES: Final = {
+    "approve_refund": Case(),
+    "list_refunds": _AT_A_SHOP,
+    "request_refund": _ORDER,
     "acknowledge_difference": Case(),
     "cancel_order": _ORDER,
     "cancel_payout": _AT_A_SHOP,

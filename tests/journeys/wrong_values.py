@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.integration.shopkeeping import BITCOIN, EVM, account_key
-from tests.journeys.cast import A_WEEK
+from tests.journeys.cast import A_WEEK, ELSEWHERE
 
 UNITS: Final = (-1, 4.2, 420.5, True, None, "", "-1", "+420", "4.20", "4,20", "1e3", "0x1a4", "00420", " 420", "420 ")
 UNITS_TOO: Final = ("٤٢٠", "４２０", "4²", "Infinity", "NaN", "9" * 79, str(10**9 + 1), ["420"])
@@ -14,6 +14,22 @@ SKUS: Final = ("SHOT", "shot ", "ѕhot", "../etc", "", "-", "x" * 41, "shot\n")
 ASSETS: Final = ("DOGE", "btc", "BTC ", "BТC", "ＢＴＣ", "", 1, ["BTC"], "BTC\u200b")
 ZONES: Final = ("Mars/Olympus", "../../etc/passwd", "/etc/passwd", "Europe/Berlin\n", "Europe/Вerlin", "")
 TEXTS: Final = ("", " ", "two\nlines", "\u2028", "\u202egnihtemos", "\x7f", "\x9f", "x" * 121, 1, None)
+UNITS_OF_COINS: Final = tuple(each for each in UNITS if each is not None)
+ADDRESSES: Final = (
+    "",
+    "0x",
+    ELSEWHERE.lower()[:-1],
+    ELSEWHERE[:-1] + "8",
+    ELSEWHERE.swapcase(),
+    ELSEWHERE + " ",
+    "0x" + "0" * 40,
+    "0x" + "0" * 39 + "9",
+    "0x" + "g" * 40,
+    "\u0445" + ELSEWHERE[1:],
+    "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+    "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2",
+    "x" * 91,
+)
 ACCOUNT_KEYS: Final = (
     "",
     "xpub",
@@ -58,6 +74,15 @@ SIGNATURES: Final = (
 _SPAN: Final = A_WEEK[0]
 
 WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
+    "approve_refund": {"/approve": ("yes", "true", 1, None), "/reason": ("x" * 201, "two\nlines", "\u202e")},
+    "request_refund": {
+        "/to": (*ADDRESSES, None),
+        "/asset": ASSETS,
+        "/units": (*UNITS_OF_COINS, "0"),
+        "/rate": ("now", "fiat_now", "COINS", ""),
+        "/reason": ("x" * 201, "two\nlines"),
+        "/from": (ELSEWHERE,),
+    },
     "acknowledge_difference": {"/reason": TEXTS, "/by": ("usr_" + "0" * 32,)},
     "cancel_order": {"/reason": ("x" * 201, "two\nlines", "\u2029")},
     "confirm_payout": {"/nonce": (*NONCES, None), "/signature": (*SIGNATURES, None)},
@@ -216,6 +241,7 @@ QUERIES: Final[dict[str, tuple[str, ...]]] = {
     "get_stock": ("limit=0", "limit=101", "limit=-1", "cursor=SHOT", "cursor=..", "cursor=", "limit=1&limit=2"),
     "get_claim_qr": ("format=gif", "format=SVG", "format=", "format=svg%00"),
     "get_payment_qr": ("format=gif", "format=PNG", "format="),
+    "list_refunds": ("limit=0", "limit=101", "state=lost", "state=", "cursor=x", "cursor=pay_" + "0" * 32),
     "list_orders": ("limit=0", "limit=101", "cursor=x", "cursor=shp_" + "0" * 32, "shop_id=x", "shop_id="),
 }
 EVERYWHERE: Final = (

@@ -36,6 +36,7 @@ _UNIQUE: Final = "23505"
 
 _PAYMENT_OF: Final = Sql("select payment_id from payments where refunds <> '[]' and refunds @> :refund::jsonb")
 _WATCHED: Final = Sql("select from watched_addresses where chain = :chain and watch_key = :watch_key")
+_SHOP: Final = Sql("select from shops where shop_id = :shop_id and merchant_id = :merchant_id")
 _OF_SHOP: Final = Sql(
     "select r.refund ->> 'refund_id', r.refund::text, p.payment_id from payments p,"
     " lateral jsonb_array_elements(p.refunds) r(refund)"
@@ -85,10 +86,12 @@ class PostgresRefunds(StateStore[Payment]):
 
     async def of_shop(
         self, shop_id: ShopId, merchant_id: MerchantId, *, state: RefundState | None, before: str | None, limit: int
-    ) -> Page[tuple[Payment, Refund]]:
-        """Return the shop's refunds, newest first, after the cursor; none when the shop is another merchant's."""
+    ) -> Page[tuple[Payment, Refund]] | None:
+        """Return the shop's refunds, newest first, after the cursor; None when the merchant has no such shop."""
         asked = {"shop_id": shop_id, "merchant_id": merchant_id, "state": state, "before": before}
         rows = await self._db.run(_OF_SHOP, **asked, limit=limit + 1)
+        if not rows and not await self._db.run(_SHOP, shop_id=shop_id, merchant_id=merchant_id):
+            return None
         shown = rows[:limit]
         payments = await self._db.run(_THESE, payment_ids=sorted({row[2] for row in shown}))
         payment_by_id = {payment.state.payment_id: payment.state for payment in map(_stored, payments)}
