@@ -32,6 +32,10 @@ class NodeUntrusted(Bug):
     """The node contradicts itself, or what it said before: settle nothing from it, and raise the alarm."""
 
 
+class StateGone(Transient):
+    """The node has the block, but no longer the state after it."""
+
+
 class BlockRef(NamedTuple):
     """One block of one chain. `hash` is lower-case hex as the chain's tools print it (EVM with 0x)."""
 
@@ -92,11 +96,24 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True)
+class Outflow:
+    """Coins that left a watched account, by its own transaction or a token's log: `units` > 0, network fees included.
+
+    One for each transaction, account and asset.
+    """
+
+    asset: Asset
+    txid: str
+    account: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """A block as the watcher needs it: its place in the chain and what it means for watched receivers.
 
     `median_time` is Bitcoin's median-time-past of this block, on EVM the same as `time`. `transfers` come
-    in the order of the chain (transaction, then position).
+    in the order of the chain (transaction, then position). `outflows` are told where a chain has accounts.
     """
 
     ref: BlockRef
@@ -105,6 +122,7 @@ class Block:
     median_time: datetime
     transfers: tuple[Transfer, ...] = ()
     spends: tuple[Spend, ...] = ()
+    outflows: tuple[Outflow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +225,14 @@ class MempoolChain(Chain, Protocol):
 class BalanceChain(Chain, Protocol):
     """A chain where coins can arrive without a transaction or log of their own (calls between contracts)."""
 
+    @property
+    def native(self) -> Asset:
+        """The chain's own coin: the one that `balances` counts."""
+
     async def balances(self, keys: Collection[str], at: BlockRef) -> Mapping[str, int]:
         """Return the native balance of each watch key, in base units, all of them at this one block.
 
-        Raises ChainMoved when the node does not know the block (any more).
+        Raises ChainMoved when the node does not know the block (any more), StateGone when it knows only that.
         """
 
 

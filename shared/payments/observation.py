@@ -9,7 +9,7 @@ from datetime import datetime
 
 from shared.kernel.facts import Fact
 from shared.kernel.money import Asset
-from shared.payments import facts
+from shared.payments import facts, internal
 from shared.payments.chain import Block, BlockRef, Outpoint, Transfer
 from shared.payments.lifecycle import evolve, who
 from shared.payments.model import Arrival, Payment
@@ -24,6 +24,14 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """The native balances of some receivers after one block, in base units."""
+
+    block_hash: str
+    balances: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What was read of a chain since the cursor: one write.
 
@@ -31,6 +39,8 @@ class Observation:
     `conflicts` names for a sighted transaction the one that spent its coins instead.
     `behind` says that the blocks were read long after they were mined: their own time then says when a transfer was
     there to be seen; else, where the mempool is watched, it is `at`.
+    `looks` are balances in `native` that were read besides, `bases` what lay at a receiver before it was one,
+    `left_before` what had left it (in `native`) before these blocks.
     """
 
     chain: str
@@ -41,12 +51,17 @@ class Observation:
     conflicts: Mapping[str, str] = field(default_factory=dict)
     behind: bool = False
     mempool_watched: bool = False
+    native: Asset | None = None
+    looks: tuple[Look, ...] = ()
+    bases: Mapping[str, int] = field(default_factory=dict)
+    left_before: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def watch_keys(self) -> frozenset[str]:
         """Return the receivers that something happened to."""
         mined = (transfer.to for block in self.blocks for transfer in block.transfers)
-        return frozenset((*mined, *(sighting.transfer.to for sighting in self.sightings)))
+        looked = (key for look in self.looks for key in look.balances)
+        return frozenset((*mined, *looked, *(sighting.transfer.to for sighting in self.sightings)))
 
     def seen_at(self, block: Block) -> datetime:
         """Return when a transfer that was never in our mempool counts as seen."""
@@ -66,6 +81,8 @@ class _Fold:
     def __init__(self, payment: Payment, observed: Observation) -> None:
         self._payment = payment
         self._observed = observed
+        self._left = observed.left_before.get(payment.watch_key, 0)
+        self._looks = {look.block_hash: look.balances for look in observed.looks}
 
     def run(self) -> Iterator[Fact]:
         for fact in self._facts():
@@ -79,6 +96,7 @@ class _Fold:
             for transfer in block.transfers:
                 if transfer.to == self._payment.watch_key:
                     yield from self._mined(transfer, block)
+            yield from self._unexplained(block)
         yield from self._conflicting()
         for sighting in self._observed.sightings:
             transfer = sighting.transfer
@@ -100,6 +118,25 @@ class _Fold:
             spender = self._observed.conflicts.get(arrival.txid)
             if spender is not None and arrival.live and arrival.inclusion is None:
                 yield self._excluded(arrival, f"its coins were spent by {spender}")
+
+    def _unexplained(self, block: Block) -> Iterator[Fact]:
+        """Credit what lies at the address after this block, or has left it, and no transfer brought.
+
+        The amount is absolute: everything that ever came, less everything that was credited.
+        """
+        key, native = self._payment.watch_key, self._observed.native
+        self._left += sum(out.units for out in block.outflows if out.account == key and out.asset == native)
+        looks = self._looks.get(block.ref.hash, {})
+        if native is None or key not in looks:
+            return
+        came = looks[key] + self._left - self._observed.bases.get(key, 0)
+        credited = sum(arrival.units for arrival in self._payment.transfers if self._brought(arrival, native))
+        for position, units in internal.positions(self._payment, came - credited):
+            yield from self._mined(internal.transfer(self._payment, native, position, units, block), block)
+
+    def _brought(self, arrival: Arrival, native: Asset) -> bool:
+        """Return whether a transfer is in a block of the best chain, in the chain's own coin."""
+        return arrival.live and arrival.inclusion is not None and (arrival.asset or self._payment.asset) == native
 
     def _mined(self, transfer: Transfer, block: Block) -> Iterator[Fact]:
         known = self._known(transfer)

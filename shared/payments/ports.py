@@ -259,6 +259,35 @@ class Cursors(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What should lie at a receiver in its chain's own coin: what was credited less what left, in base units.
+
+    `base` lay there besides when it was handed out, after block `since`; None where nobody looked, or knows.
+    """
+
+    watch_key: str
+    expected: int
+    since: int | None
+    base: int | None
+
+
+class Books(Protocol):
+    """Says which receivers to look at, and what should be found there."""
+
+    async def open(self, turn: Turn, native: Asset) -> Sequence[Account]:
+        """Return the receivers of payments in the chain's own coin that are neither final nor over."""
+        ...
+
+    async def round(self, turn: Turn, native: Asset) -> Sequence[Account]:
+        """Return the next receivers of the daily round, none while it waits for tomorrow."""
+        ...
+
+    async def reached(self, turn: Turn, last: Sequence[Account]) -> None:
+        """Note that the round has passed these accounts."""
+        ...
+
+
 class Receivers(Protocol):
     """What is watched on one chain: a cache over Postgres, which is the truth."""
 

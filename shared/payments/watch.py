@@ -25,6 +25,7 @@ from shared.payments.chain import (
     Spend,
     Unconfirmed,
 )
+from shared.payments.looking import Looked, Looking
 from shared.payments.observation import Observation, Sighting, observe
 from shared.payments.ports import Cursor, Cursors, Receivers, Turn
 
@@ -50,6 +51,8 @@ class Watching:
     clock: Clock
     range_blocks: int = 100
     budget_s: float = BUDGET_S
+    looking: Looking | None = None
+    """How balances are looked at, on a chain where coins can arrive unseen."""
 
 
 @dataclass
@@ -120,6 +123,8 @@ class Watcher:
         scanned = await node.scan(first, last, receivers, inputs.keys())
         if base is not None and scanned.blocks[0].parent_hash != base.hash:
             raise ChainMoved(f"block {first} does not follow the one that was scanned before it")
+        looking = self.using.looking
+        looked = await looking.look(turn, scanned, tip, fork=fork) if looking else Looked()
         if fork is not None:
             self._read = frozenset()  # what a lost block held may be back in the mempool
         observed = Observation(
@@ -130,10 +135,15 @@ class Watcher:
             conflicts=_conflicts((spend for block in scanned.blocks for spend in block.spends), inputs),
             behind=cursor is not None and turn.began - cursor.caught_up_at > BEHIND,
             mempool_watched=self.mempool is not None,
+            native=looking.node.native if looking else None,
+            looks=looked.looks,
+            bases=looked.bases,
         )
         # A branch that got shorter makes nothing less final than it was told to be.
         final = max(min(final_height, scanned.last.height), cursor.final_height if cursor else -1)
         after = await self._record(turn, observed, final, by=by)
+        if looking and looked.round_:
+            await looking.books.reached(turn, looked.round_)
         return replace(turn, cursor=after)
 
     async def _fork(self, turn: Turn, cursor: Cursor) -> BlockRef | None:

@@ -6,9 +6,11 @@ from shared.adapters.bitcoin.chain import BitcoinChain
 from shared.adapters.bitcoin.node import BitcoinNode
 from shared.adapters.evm.chain import EvmChain, Token
 from shared.adapters.evm.node import EvmNode
+from shared.adapters.postgres.chain_books import PostgresBooks
 from shared.adapters.postgres.chain_cursors import PostgresCursors, PostgresReceivers
 from shared.kernel.money import Asset
 from shared.payments.chain import Chain
+from shared.payments.looking import Looking
 from shared.payments.watch import Watcher, Watching
 from shared.settings import ChainSettings, ChainsSettings
 from shared.wiring.resources import clock, database, region
@@ -59,10 +61,11 @@ def _bitcoin_watcher(settings: ChainSettings) -> Watcher:
 
 
 def _evm_watcher(settings: ChainSettings) -> Watcher:
-    return Watcher(_watching(evm_chain(settings), EVM_RANGE))
+    node = evm_chain(settings)
+    return Watcher(_watching(node, EVM_RANGE, Looking(node, PostgresBooks(database()))))
 
 
-def _watching(node: Chain, range_blocks: int) -> Watching:
+def _watching(node: Chain, range_blocks: int, looking: Looking | None = None) -> Watching:
     db = database()
     return Watching(
         node=node,
@@ -70,4 +73,5 @@ def _watching(node: Chain, range_blocks: int) -> Watching:
         receivers=PostgresReceivers(db),
         clock=clock(),
         range_blocks=range_blocks,
+        looking=looking,
     )

@@ -19,6 +19,7 @@ from shared.adapters.account_keys import SealedAccountKeys
 from shared.adapters.bitcoin.chain import BitcoinChain
 from shared.adapters.evm.chain import EvmChain
 from shared.adapters.postgres.address_pool import PostgresAddressPool
+from shared.adapters.postgres.chain_books import PostgresBooks
 from shared.adapters.postgres.chain_cursors import PostgresCursors, PostgresReceivers
 from shared.adapters.postgres.database import Connection, Database, Sql
 from shared.adapters.postgres.payment_terms import PostgresPayableOrders, PostgresQuotes
@@ -42,6 +43,7 @@ from shared.payments.expire_payments import expire_payments
 from shared.payments.facts import BlockScanned
 from shared.payments.generate_payment_address import generate_payment_address
 from shared.payments.get_payment import get_payment
+from shared.payments.looking import Looking
 from shared.payments.model import PaymentView, RequestPayment
 from shared.payments.ports import Confirming, Payments, Requesting
 from shared.payments.watch import Watcher, Watching
@@ -198,6 +200,7 @@ class Paying:
             clock=SystemClock(),
             range_blocks=range_blocks,
             budget_s=budget_s,
+            looking=Looking(reader, PostgresBooks(db)) if isinstance(reader, EvmChain) else None,
         )
         return Watcher(watching, mempool=cast(MempoolChain, reader) if chain == "bitcoin" else None)
 

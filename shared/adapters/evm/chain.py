@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from shared.adapters.evm import bloom
 from shared.adapters.evm.node import TRANSFER, EvmNode, FullBlock, Header, Log, Receipt, number_of
+from shared.adapters.evm.outflows import native_outflow, sent_by, token_outflows
 from shared.adapters.json_rpc import RpcRefused
 from shared.kernel.money import Asset
 from shared.payments.chain import (
@@ -20,8 +21,10 @@ from shared.payments.chain import (
     BlockRef,
     ChainMoved,
     NodeUntrusted,
+    Outflow,
     Outpoint,
     ScannedRange,
+    StateGone,
     Transfer,
     Watch,
 )
@@ -74,6 +77,10 @@ class EvmChain:
         return f"evm:{self._chain_id}"
 
     @property
+    def native(self) -> Asset:
+        return self._native
+
+    @property
     def assets(self) -> frozenset[Asset]:
         return frozenset({self._native, *self._asset_by_contract.values()})
 
@@ -102,20 +109,26 @@ class EvmChain:
         if not 0 <= height_from <= height_to:
             raise ValueError(f"no range of blocks: {height_from} to {height_to}")
         tip = await self.tip()
-        transfers: dict[int, list[Transfer]] = {}
+        transfers: dict[str, list[Transfer]] = {}
+        outflows: dict[str, list[Outflow]] = {}
         headers: list[FullBlock] = []
         for start in range(height_from, height_to + 1, _RANGE):
             piece = await self._blocks(start, min(start + _RANGE - 1, height_to))
             logs = await self._logs(piece, tip.height)
-            for transfer in await self._transfers(piece, logs, watched):
+            came, went = await self._moved(piece, logs, watched)
+            for transfer in came:
                 assert transfer.block is not None
-                transfers.setdefault(transfer.block.height, []).append(transfer)
+                transfers.setdefault(transfer.block.hash, []).append(transfer)
+            for block_hash, outflow in went:
+                outflows.setdefault(block_hash, []).append(outflow)
             for block in piece:
                 block.transactions = []  # a thousand full blocks are a lot of memory
             headers.extend(piece)
         _linked(headers)
         return ScannedRange(
-            tuple(self._block(header, transfers.get(number_of(header.number), [])) for header in headers)
+            tuple(
+                self._block(header, transfers.get(header.hash, []), outflows.get(header.hash, [])) for header in headers
+            )
         )
 
     async def finalized_height(self) -> int:
@@ -144,7 +157,7 @@ class EvmChain:
             except RpcRefused as refused:
                 if not await self._node.knows(at.hash):
                     raise ChainMoved(f"the node does not know block {at.hash} (any more)") from refused
-                raise
+                raise StateGone(f"the node can't tell the balances after block {at.height}") from refused
             if len(answer) != 64 * len(chunk):
                 raise NodeUntrusted(f"the node answered {len(answer) // 64} balances of {len(chunk)}")
             for position, key in enumerate(chunk):
@@ -223,8 +236,12 @@ class EvmChain:
             if withheld:
                 raise NodeUntrusted(f"the node withheld logs of block {block.number}")
 
-    async def _transfers(self, blocks: Sequence[FullBlock], logs: Sequence[Log], watched: Watch) -> list[Transfer]:
-        """Return the transfers to watched receivers, in the order of the chain, each proven by its receipt."""
+    async def _moved(
+        self, blocks: Sequence[FullBlock], logs: Sequence[Log], watched: Watch
+    ) -> tuple[list[Transfer], list[tuple[str, Outflow]]]:
+        """Return the transfers to watched receivers, in the order of the chain, each proven by its receipt; and
+        (block hash, outflow) for what left watched accounts."""
+        sent = sent_by(blocks, watched)
         paid = [log for log in logs if _receiver(log) in watched and number_of(log.data)]
         native = {
             transaction.hash: transaction
@@ -232,7 +249,7 @@ class EvmChain:
             for transaction in block.transactions
             if transaction.value != "0x0" and transaction.to and transaction.to.lower() in watched
         }
-        txids = list(dict.fromkeys([*native, *(log.transaction_hash for log in paid)]))
+        txids = list(dict.fromkeys([*native, *sent, *(log.transaction_hash for log in paid)]))
         block_by_hash = {block.hash: block for block in blocks}
         receipt_by_txid: dict[str, Receipt] = {}
         for txid, receipt in zip(txids, await self._node.receipts(txids), strict=True):
@@ -250,7 +267,13 @@ class EvmChain:
                 value = (self._native, NATIVE_POSITION, transaction.to.lower(), number_of(transaction.value))
                 found.append(self._found(block_by_hash, receipt, value))
         found.sort(key=lambda each: (each[0], each[1], each[2].position))
-        return [transfer for _, _, transfer in found]
+        went = token_outflows(logs, self._asset_by_contract, watched)
+        for txid, transaction in sent.items():
+            receipt = receipt_by_txid[txid]
+            outflow = native_outflow(self._native, transaction, receipt)
+            if outflow.units:
+                went.append((receipt.block_hash, outflow))
+        return [transfer for _, _, transfer in found], went
 
     def _found(
         self, block_by_hash: Mapping[str, FullBlock], receipt: Receipt, value: tuple[Asset, int, str, int]
@@ -271,10 +294,10 @@ class EvmChain:
         )
         return height, number_of(receipt.transaction_index), transfer
 
-    def _block(self, header: FullBlock, transfers: Sequence[Transfer]) -> Block:
+    def _block(self, header: FullBlock, transfers: Sequence[Transfer], outflows: Sequence[Outflow]) -> Block:
         ref = BlockRef(self.name, number_of(header.number), header.hash)
         time = _time(header)
-        return Block(ref, header.parent_hash, time, time, tuple(transfers))
+        return Block(ref, header.parent_hash, time, time, tuple(transfers), outflows=tuple(outflows))
 
 
 def _depth(finality: str) -> int | None:

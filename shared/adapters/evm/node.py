@@ -23,6 +23,7 @@ class Transaction(msgspec.Struct):
 
     hash: str
     value: str
+    sender: str = msgspec.field(name="from")
     to: str | None = None
 
 
@@ -54,13 +55,21 @@ class Log(msgspec.Struct, rename="camel"):
 
 
 class Receipt(msgspec.Struct, rename="camel"):
-    """What became of a transaction: `status` 0x1 is success. `logs` in the order they were written."""
+    """What became of a transaction: `status` 0x1 is success. `logs` in the order they were written.
+
+    The sender paid `gas_used` × `effective_gas_price`, the same for blobs, and on some rollups `l1_fee` besides.
+    """
 
     transaction_hash: str
     transaction_index: str
     block_hash: str
     logs: list[Log]
     status: str
+    gas_used: str = "0x0"
+    effective_gas_price: str = "0x0"
+    blob_gas_used: str | None = None
+    blob_gas_price: str | None = None
+    l1_fee: str | None = None
 
 
 class EvmNode:

@@ -6,9 +6,11 @@ facts: whoever lost the lease meanwhile finds no row, and nothing of what they w
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, cast
 
+from shared.adapters.postgres import chain_books
 from shared.adapters.postgres.database import Connection, Database, Row, Sql
 from shared.adapters.postgres.leases import Lease, acquire, release, renew
 from shared.adapters.postgres.payments import TABLE as PAYMENTS
@@ -134,10 +136,14 @@ class PostgresCursors:
         def work(connection: Connection) -> Cursor | None:
             self._fence(connection, turn)
             found = _mine(connection, turn)
+            chain_books.taken_back(connection, turn.chain, _fork(observed))
+            bases, left = chain_books.standing(connection, observed)
+            whole = replace(observed, bases=bases, left_before=left)
             touched = [stored(Payment, row) for row in connection.run(_TOUCHED, _touched(observed))]
-            decided = [(payment, rule(payment.state, observed)) for payment in touched]
+            decided = [(payment, rule(payment.state, whole)) for payment in touched]
             append_all(connection, decided, by=by, now=observed.at, region=self._region)
             _keep_inputs(connection, observed, touched)
+            chain_books.keep_outflows(connection, observed)
             if not observed.blocks:
                 return turn.cursor
             if final_height is None:
@@ -187,8 +193,7 @@ class PostgresCursors:
         connection.run(_APPEND, {**row, "events": to_json(ready.events), "outbox": to_json(ready.outbox)})
         if found is None:
             connection.run(_STARTED, {**_epoch(turn), "mempool": observed.mempool_watched})
-        fork = observed.fork.height if observed.fork else _NO_FORK
-        connection.run(_CUT, {"chain": turn.chain, "fork": fork, "final_height": final_height})
+        connection.run(_CUT, {"chain": turn.chain, "fork": _fork(observed), "final_height": final_height})
         connection.run(_BLOCKS, {"chain": turn.chain, "blocks": _block_rows(observed, final_height)})
         caught_up_at = turn.cursor.caught_up_at if turn.cursor else turn.began
         return Cursor(last, after.state.final_height, caught_up_at)
@@ -260,8 +265,12 @@ def _touched(observed: Observation) -> dict[str, object]:
         "chain": observed.chain,
         "watch_keys": list(observed.watch_keys),
         "losers": list(observed.conflicts),
-        "fork": observed.fork.height if observed.fork else _NO_FORK,
+        "fork": _fork(observed),
     }
+
+
+def _fork(observed: Observation) -> int:
+    return observed.fork.height if observed.fork else _NO_FORK
 
 
 def _keep_inputs(connection: Connection, observed: Observation, touched: Sequence[Stored[Payment]]) -> None:

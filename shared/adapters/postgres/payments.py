@@ -45,8 +45,8 @@ shown as (
    where payment_id = :watch_payment and watch_key = :watch_key and fingerprint = :fingerprint and shown_at is null
   returning 1),
 watching as (
-  insert into watched_addresses (chain, watch_key, payment_id)
-  select :watch_chain, :watch_key, :watch_payment
+  insert into watched_addresses (chain, watch_key, payment_id, since)
+  select :watch_chain, :watch_key, :watch_payment, (select height from chain_cursors where chain = :watch_chain)
    where case when :pay_by::timestamptz > clock_timestamp() then true
               else refuse('CR001', 'the time to pay is over') end
      and case when exists (select from shown) then true else refuse('CR001', 'the address was taken back') end
