@@ -197,7 +197,7 @@ async def test_what_lay_at_an_address_before_it_was_handed_out_pays_nothing(
 ) -> None:
     """The account key may be in use elsewhere too."""
     account, shop_id = paying.payout[Family.EVM], paying.ordering.shop.shop_id
-    index = await paying.store.next_index(account, "evm") + 1
+    index = await paying.requesting.pool.next_index(account, "evm") + 1
     address = paying.requesting.account_keys.receive(shop_id, paying.requesting.chains[0], account, index).address
     order, by = await paying.ordered()
     wallet.call("till", till, "pay", address, 10**18)
