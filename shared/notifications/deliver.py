@@ -11,7 +11,6 @@ from typing import Final
 from shared.kernel.decision import AlreadyTaken, By
 from shared.kernel.errors import NotFound, Transient, VersionConflict
 from shared.kernel.facts import Fact
-from shared.kernel.ids import OrderId
 from shared.notifications import lifecycle
 from shared.notifications.facts import NotificationAttempted
 from shared.notifications.lifecycle import Step
@@ -36,9 +35,9 @@ async def deliver(work: Dispatch, prepare: Prepare, *, by: By, using: Notificati
     found = await using.store.load(work.notification_id)
     if found is None or found.state.user_id != work.user_id:
         raise NotFound("There is no such message.")
-    order = await using.orders.standing(OrderId(found.state.about))
+    order = await using.orders.about(found.state.about)
     if order is None:
-        raise NotFound("The message is about no order.")
+        raise NotFound("The message is about nothing that is there.")
     news = BY_TEMPLATE[found.state.template].news(order)
     attempting = replace(by, once=None)
 

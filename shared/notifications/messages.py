@@ -14,6 +14,7 @@ from shared.notifications.model import Kind
 from shared.notifications.ports import OrderStanding
 from shared.orders import facts as orders
 from shared.payments import facts as payments
+from shared.shops import facts as shops
 
 _BOTH: Final = frozenset(Kind)
 _PUSH: Final = frozenset({Kind.PUSH})
@@ -38,7 +39,19 @@ News = (
     | payments.RefundDeclined
     | ClaimIssued
 )
-"""The facts that may be worth a message: what `notify` is called with."""
+"""The facts that may be worth a message to a customer: what `notify` is called with."""
+
+OwnerNews = (
+    shops.ShopPayoutProven
+    | shops.ShopPayoutProposed
+    | shops.ShopPayoutConfirmed
+    | shops.ShopPayoutCancelled
+    | shops.ShopPayoutChanged
+    | shops.ShopGapLimitNear
+)
+"""The facts that a shop's owner is told: what `notify_owner` is called with."""
+A_SHOP: Final = "shop"
+"""The status of what is about a shop, and no order: its news stay true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,12 @@ _ALL: Final = (
     (orders.OrderCancelled, Message("order-cancelled", _BOTH, frozenset({"cancelled"}))),
     (orders.OrderExpired, Message("order-expired", _BOTH, frozenset({"expired"}))),
     (orders.OrderHalted, Message("order-halted", _EMAIL, _PAID, halted=True)),
+    (shops.ShopPayoutProven, Message("payout-proven", _BOTH, frozenset({A_SHOP}))),
+    (shops.ShopPayoutProposed, Message("payout-proposed", _BOTH, frozenset({A_SHOP}))),
+    (shops.ShopPayoutConfirmed, Message("payout-confirmed", _BOTH, frozenset({A_SHOP}))),
+    (shops.ShopPayoutCancelled, Message("payout-cancelled", _BOTH, frozenset({A_SHOP}))),
+    (shops.ShopPayoutChanged, Message("payout-changed", _BOTH, frozenset({A_SHOP}))),
+    (shops.ShopGapLimitNear, Message("gap-limit-near", _BOTH, frozenset({A_SHOP}))),
 )
 BY_TEMPLATE: Final[Mapping[str, Message]] = {message.template: message for _, message in _ALL}
 

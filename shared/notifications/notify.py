@@ -5,12 +5,13 @@ from typing import Final
 
 from shared.kernel.decision import By, Decided, Work
 from shared.kernel.errors import Bug
-from shared.kernel.ids import NotificationId
+from shared.kernel.facts import Fact
+from shared.kernel.ids import MerchantId, NotificationId, UserId
 from shared.notifications.facts import NotificationQueued
 from shared.notifications.lifecycle import STALE
 from shared.notifications.messages import News, kinds_for, message_of
 from shared.notifications.model import Kind, Notification
-from shared.notifications.ports import Notifications
+from shared.notifications.ports import Notifications, OrderStanding
 
 TOPICS: Final = {Kind.PUSH: "push-notifications", Kind.EMAIL: "emails"}
 
@@ -26,25 +27,41 @@ async def notify(
 
     Nothing is queued for what is no longer true of the order, too long ago, or for somebody who can't be reached.
     """
+    about = await using.orders.standing(fact.order_id)
+    await queue(
+        fact, fact.customer_id, about, merchant_id=fact.merchant_id, happened_at=happened_at, by=by, using=using
+    )
+
+
+async def queue(
+    fact: Fact,
+    person: UserId,
+    order: OrderStanding | None,
+    *,
+    merchant_id: MerchantId,
+    happened_at: datetime,
+    by: By,
+    using: Notifications,
+) -> None:
+    """Queue what a fact is worth to a person, as the order (or the shop) stands now; nothing where it is worth none."""
     now = using.clock.now()
-    order = await using.orders.standing(fact.order_id)
     message = message_of(fact, order) if order else None
-    if message is None or now - happened_at > STALE:
+    if order is None or message is None or now - happened_at > STALE:
         await using.store.take(by)
         return
-    reach = await using.people.reach(fact.customer_id)
+    reach = await using.people.reach(person)
     channels = reach.channels(kinds_for(fact, message))
     if not channels:
         await using.store.take(by)
         return
     queued = NotificationQueued(
         notification_id=_id_of(by),
-        user_id=fact.customer_id,
-        merchant_id=fact.merchant_id,
+        user_id=person,
+        merchant_id=merchant_id,
         template=message.template,
         language=reach.language,
         channels=channels,
-        about=fact.order_id,
+        about=order.order_id,
         at=now,
     )
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from shared.kernel.clock import Clock
 from shared.kernel.decision import By
-from shared.kernel.ids import DeviceId, MerchantId, OrderId, UserId
+from shared.kernel.ids import DeviceId, MerchantId, OrderId, ShopId, UserId
 from shared.kernel.store import Store
 from shared.notifications.model import (
     DeviceView,
@@ -23,9 +23,9 @@ from shared.notifications.model import (
 
 @dataclass(frozen=True, slots=True)
 class OrderStanding:
-    """What a message says of an order, and what tells whether it is still true."""
+    """What a message says of an order, and what tells whether it is still true. It may be about a shop alone."""
 
-    order_id: OrderId
+    order_id: OrderId | ShopId
     merchant_id: MerchantId
     status: str
     halted: bool
@@ -37,6 +37,14 @@ class Orders(Protocol):
 
     async def standing(self, order_id: OrderId) -> OrderStanding | None:
         """Return how the order stands now, or None when there is none."""
+        ...
+
+    async def shop(self, shop_id: ShopId) -> OrderStanding | None:
+        """Return what is about a shop and no order, or None when there is none."""
+        ...
+
+    async def about(self, id: str) -> OrderStanding | None:
+        """Return how that stands which a message is about: an order, or a shop."""
         ...
 
 

@@ -18,10 +18,12 @@ from shared.adapters.postgres.notifications import PostgresNotifications, Postgr
 from shared.adapters.sealing import Sealer
 from shared.kernel.decision import AlreadyTaken, By, Role, Taking
 from shared.kernel.errors import Bug, Forbidden, Invalid, NotFound, Transient, VersionConflict
-from shared.kernel.ids import EventId, KeyId, MerchantId, NotificationId, OrderId, ShopId, UserId
+from shared.kernel.ids import EventId, KeyId, MerchantId, NotificationId, OrderId, PayoutChangeId, ShopId, UserId
 from shared.notifications.lifecycle import IN_FLIGHT, STALE
+from shared.notifications.messages import OwnerNews
 from shared.notifications.model import Delivery, DeviceView, Dispatch, Kind, RegisterDevice, SetPreferences
 from shared.notifications.notify import notify
+from shared.notifications.notify_owner import notify_owner
 from shared.notifications.ports import Mail, Notifications, Outcome, Sending, Sent, Words
 from shared.notifications.push_notification import push_notification
 from shared.notifications.register_device import register_device
@@ -29,6 +31,17 @@ from shared.notifications.send_email import send_email
 from shared.notifications.set_preferences import set_preferences
 from shared.orders.facts import OrderReady
 from shared.settings import AwsSettings, PostgresSettings, SealingSettings
+from shared.shops.facts import (
+    PayoutAccount,
+    PayoutFact,
+    PayoutProof,
+    ShopGapLimitNear,
+    ShopPayoutCancelled,
+    ShopPayoutChanged,
+    ShopPayoutConfirmed,
+    ShopPayoutProposed,
+    ShopPayoutProven,
+)
 from tests.integration.ordering import NOON, FixedClock
 from tests.integration.shops_rows import a_shop, an_order, not_as_their_events_say, stands
 
@@ -357,3 +370,38 @@ async def test_work_about_no_message_is_refused(database: str) -> None:
     work = Dispatch(notification_id=NotificationId.new(), user_id=room.customer, channel="email")
     with pytest.raises(NotFound):
         await room.carry("work:emails", EventId.new(), work)
+
+
+async def test_the_owner_hears_of_every_step_of_a_payout_account_whoever_took_it(database: str, moto: Running) -> None:
+    room = await Room(database, moto).open()
+    owner = UserId.like(room.merchant)
+    by = By(owner, frozenset({Role.OWNER}), room.merchant)
+    command = SetPreferences.model_validate({"email": ADDRESS, "language": "de"})
+    await set_preferences(command, if_match=None, by=by, using=room.using)
+    shop_id, merchant_id, actor, family = room.shop, room.merchant, "key_0", "evm"
+    said = PayoutFact(shop_id=shop_id, merchant_id=merchant_id, family=family, actor=actor, at=NOON).model_dump()
+    change, account = PayoutChangeId.new(), PayoutAccount(sealed_xpub="c2VhbGVk", fingerprint="00")
+    proof = PayoutProof(nonce="0", address="0x0", message="m", signature="s")
+    facts: list[OwnerNews] = [
+        ShopPayoutProven(**said, fingerprint="00", proof=proof),
+        ShopPayoutProposed(**said, change_id=change, account=account, proof=proof),
+        ShopPayoutConfirmed(**said, change_id=change, fingerprint="00", takes_effect_at=NOON),
+        ShopPayoutCancelled(**said, change_id=change, fingerprint="00"),
+        ShopPayoutChanged(**said, change_id=change, account=account),
+        ShopGapLimitNear(**said, fingerprint="00", unused=16, limit=20),
+    ]
+    for fact in facts:
+        event = EventId.new()
+        once = By("notify_owner", causation=event, once=Taking("notify_owner", event))
+        for _ in range(2):
+            await notify_owner(fact, happened_at=NOON, by=once, using=room.using)
+    work = await room.work()
+    assert [one.user_id for _, _, one in work] == [owner] * len(facts)
+    for topic, carried, one in work:
+        await room.carry(topic, carried, one)
+        assert (await room.delivery(one.notification_id)).status == "sent"
+    mails, _ = sent_by(moto)
+    subjects = [str(mail["subject"]) for mail in mails][-len(facts) :]
+    assert len({*subjects}) == len(facts)
+    assert all("Kaffee & Söhne <1>" in subject for subject in subjects)
+    room.db.close()

@@ -12,8 +12,9 @@ from shared.adapters.sealing import Sealer
 from shared.kernel.decision import By, Taking
 from shared.kernel.encoding import to_json
 from shared.kernel.errors import VersionConflict
-from shared.kernel.ids import DeviceId, MerchantId, OrderId, UserId
+from shared.kernel.ids import DeviceId, MerchantId, OrderId, ShopId, UserId
 from shared.notifications.lifecycle import evolve
+from shared.notifications.messages import A_SHOP
 from shared.notifications.model import (
     DeviceView,
     Kind,
@@ -86,6 +87,7 @@ _STANDING: Final = Sql(
     "select o.merchant_id, o.status, o.halted, coalesce(s.name, '') from orders o"
     " left join shops s on s.shop_id = o.shop_id where o.order_id = :order_id"
 )
+_SHOP: Final = Sql("select merchant_id, name from shops where shop_id = :shop_id")
 
 
 class PostgresNotifications(StateStore[Notification]):
@@ -201,3 +203,12 @@ class PostgresOrderNews:
             return None
         merchant_id, status, halted, shop = rows[0]
         return OrderStanding(order_id, MerchantId(merchant_id), status, halted, shop)
+
+    async def shop(self, shop_id: ShopId) -> OrderStanding | None:
+        """Return what is about a shop and no order, or None when there is none."""
+        rows = await self._db.run(_SHOP, shop_id=shop_id)
+        return OrderStanding(shop_id, MerchantId(rows[0][0]), A_SHOP, False, rows[0][1]) if rows else None
+
+    async def about(self, id: str) -> OrderStanding | None:
+        """Return how that stands which a message is about: an order, or a shop."""
+        return await (self.shop(ShopId(id)) if id.startswith(f"{ShopId.prefix}_") else self.standing(OrderId(id)))
