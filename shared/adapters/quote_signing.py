@@ -1,8 +1,11 @@
 """Signing quotes with Ed25519 (RFC 8032), so that a client can check what it is told to pay."""
 
-from base64 import b64encode
+from base64 import b64decode, b64encode, urlsafe_b64encode
+from collections.abc import Mapping
+from hashlib import sha256
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from shared.settings import QuoteSigningSettings
 
@@ -12,12 +15,36 @@ class Ed25519Quotes:
 
     def __init__(self, settings: QuoteSigningSettings) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(settings.seed)
+        keys = (self._key.public_key().public_bytes_raw(), *settings.older)
+        self._public_keys = {key_id_of(key): key for key in keys}
+        self._key_id = key_id_of(keys[0])
 
     @property
-    def public_key(self) -> str:
-        """Return the public key, 32 bytes in base64."""
-        return b64encode(self._key.public_key().public_bytes_raw()).decode()
+    def key_id(self) -> str:
+        """Return the thumbprint of the key that signs."""
+        return self._key_id
+
+    @property
+    def public_keys(self) -> Mapping[str, bytes]:
+        """Return every public key that verifies quotes, by its id: first the one that signs, then those before it."""
+        return self._public_keys
 
     def sign(self, message: bytes) -> str:
         """Return the signature, 64 bytes in base64."""
         return b64encode(self._key.sign(message)).decode()
+
+
+def key_id_of(public_key: bytes) -> str:
+    """Return a key's JWK thumbprint. Sources: RFC 7638, RFC 8037 appendix A.3."""
+    x = urlsafe_b64encode(public_key).rstrip(b"=").decode()
+    thumbprint = sha256(f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'.encode()).digest()
+    return urlsafe_b64encode(thumbprint).rstrip(b"=").decode()
+
+
+def signed_by(public_key: bytes, message: bytes, signature: str) -> bool:
+    """Tell whether this key made this signature of the message."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(b64decode(signature, validate=True), message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

@@ -19,8 +19,8 @@ async def expire_order(fact: PaymentExpired, *, by: By, using: Orders) -> None:
 
     async def rule(order: Order | None) -> Sequence[Fact]:
         standing = await using.payments.standing(fact.payment_id)
-        if standing.others_open:
+        if standing.settled or standing.others_open:
             return ()
-        return lifecycle.expire(order, fact.payment_id, now=now)
+        return lifecycle.expire(order, now=now)
 
     await using.store.decide(fact.order_id, rule, by=by, now=now)

@@ -24,7 +24,7 @@ async def expire_unpaid_orders(*, by: By, using: Orders) -> int:
     failures: list[Exception] = []
     for order_id in due:
         try:
-            await using.store.decide(order_id, lambda order: lifecycle.expire(order, None, now=now), by=by, now=now)
+            await using.store.decide(order_id, lambda order: lifecycle.expire(order, now=now), by=by, now=now)
         except Transient:
             raise  # the others would fare no better now
         except Exception as error:  # noqa: BLE001  # raised below

@@ -148,14 +148,17 @@ def _from_group(asked: set[ModifierId], group: ModifierGroup, item: MenuItem) ->
 
 
 def confirm(order: Order | None, payment_id: PaymentId, *, settled: bool, now: datetime) -> Sequence[Fact]:
-    """Return the facts of a settled payment: confirmed, or resumed after a reversal. Late, stale or over: none."""
+    """Return the facts of a settled payment: confirmed, or resumed after a reversal. Late, stale or over: none.
+
+    What resumes an order may be another payment of it than the one that was reversed: whichever settles pays it.
+    """
     order = existing(order)
     if not settled:
         return ()
     if order.status is OrderStatus.PENDING:
         return (facts.OrderConfirmed(**_who(order, now), payment_id=payment_id),)
     over = order.status in {OrderStatus.CANCELLED, OrderStatus.EXPIRED}
-    if order.halted and not over and order.payment_id == payment_id:
+    if order.halted and not over:
         return (facts.OrderResumed(**_who(order, now), payment_id=payment_id),)
     return ()
 
@@ -203,16 +206,16 @@ def cancel(order: Order | None, *, reason: str, by: By, now: datetime) -> Sequen
     return (facts.OrderCancelled(**_who(order, now), cancelled_by=by.actor, reason=reason),)
 
 
-def expire(order: Order | None, payment_id: PaymentId | None, *, now: datetime) -> Sequence[Fact]:
-    """Return the facts of an order nobody paid in time; none when it has moved on.
+def expire(order: Order | None, *, now: datetime) -> Sequence[Fact]:
+    """Return the facts of an order that no payment can settle any more; none when it has moved on.
 
-    One that is halted because the chain took `payment_id` back, and whose payment has now expired, is called off.
+    One that is halted, because the chain took its payment back, is called off.
     """
     order = existing(order)
     if order.status is OrderStatus.PENDING:
         return (facts.OrderExpired(**_who(order, now)),)
     unfinished = order.status in {OrderStatus.CONFIRMED, OrderStatus.PREPARING, OrderStatus.READY}
-    if order.halted and unfinished and order.payment_id == payment_id:
+    if order.halted and unfinished:
         return (facts.OrderCancelled(**_who(order, now), cancelled_by="expire_order", reason=_LOST),)
     return ()
 
@@ -286,7 +289,7 @@ def _changes(fact: facts.OrderFact) -> dict[str, object]:
         case facts.OrderHalted():
             return {"halted": True}
         case facts.OrderResumed():
-            return {"halted": False}
+            return {"halted": False, "payment_id": fact.payment_id}
         case facts.OrderPreparing():
             return {"status": OrderStatus.PREPARING}
         case facts.OrderReady():

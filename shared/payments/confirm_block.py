@@ -33,7 +33,8 @@ async def confirm_block(fact: BlockScanned, *, by: By, using: Confirming) -> int
 async def _costs(payment: Payment, *, now: datetime, using: Confirming) -> LateCover | None:
     """Return what the payment's order costs in its asset now; None without a price, and late coins wait for one."""
     try:
-        locked = await using.quotes.lock(payment.quote.price, payment.asset)
+        quoted = payment.quote
+        locked = await using.quotes.lock(quoted.price, payment.asset, spread_bp=quoted.spread_bp or 0)
     except (Transient, Conflict):
         return None
     return LateCover(costs=locked.amount.units, rate=locked.rate, feeds=locked.feeds, at=now)

@@ -20,7 +20,8 @@ class FeedPrice(Frozen):
 class Quote(Frozen):
     """A locked rate with its proof, signed over everything a customer is told to pay.
 
-    `signature` is Ed25519 (base64) over the canonical JSON of the quote without it.
+    `rate` is the median of what the feeds said, less the shop's `spread_bp` hundredths of a percent of it where there
+    are any. `signature` is Ed25519 (base64), by the key `key_id`, over the canonical JSON of the quote without it.
     """
 
     payment_id: PaymentId
@@ -34,6 +35,8 @@ class Quote(Frozen):
     feeds: tuple[FeedPrice, ...]
     locked_at: datetime
     expires_at: datetime
+    spread_bp: int | None = None
+    key_id: str | None = None
     signature: str = ""
 
 

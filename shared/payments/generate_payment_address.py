@@ -83,7 +83,7 @@ async def _request(
     """Append the payment; None when the order moved meanwhile. An address claimed in vain is another one's later."""
     if not await using.store.watched(chain.name):
         raise NotWatched("Try again in a few seconds.", retry_after_s=5)
-    locked = await using.quotes.lock(order.total, asset)
+    locked = await using.quotes.lock(order.total, asset, spread_bp=order.spread_bp.get(asset, 0))
     account = order.payout[chain.family]
     if account.unproven:
         raise PayoutUnproven("The shop has not proven its account for this coin. Choose another one that it takes.")

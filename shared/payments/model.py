@@ -215,8 +215,20 @@ class PaymentView(Frozen):
     version: int
 
 
+class QuoteKey(Frozen):
+    """A key that verifies quotes, as a JSON Web Key (RFC 8037)."""
+
+    kid: str = Field(description="The key's thumbprint (RFC 7638): a quote's `key_id`")
+    kty: Literal["OKP"] = "OKP"
+    crv: Literal["Ed25519"] = "Ed25519"
+    use: Literal["sig"] = "sig"
+    x: str = Field(description="32 bytes in base64url")
+
+
 class QuoteKeyView(Frozen):
-    """The key that verifies quotes: Ed25519 over the quote's JSON without `signature`, keys sorted, no blanks."""
+    """The keys that verify quotes: Ed25519 over the quote's JSON without `signature`, keys sorted, no blanks."""
 
     algorithm: str = "Ed25519"
-    public_key: str = Field(description="32 bytes in base64")
+    public_key: str = Field(description="The key that signs now: 32 bytes in base64")
+    key_id: str = Field(description="Its id")
+    keys: tuple[QuoteKey, ...] = Field(description="Every key that verifies: the one that signs, and those before it")

@@ -1,7 +1,7 @@
 """What payments need from outside: their own store, and what they read of orders, shops, prices and chains."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -48,6 +48,8 @@ class PayableOrder:
     accepts: tuple[Asset, ...]
     payout: Mapping[str, PayoutAccount]
     confirmations: Mapping[Asset, int]
+    spread_bp: Mapping[Asset, int] = field(default_factory=dict)
+    """How far below the market the shop quotes, in 0.01 %."""
     zero_confirmation_up_to: int | None = None
     """The dearest order, in fiat minor units, that the shop takes before it is in a block; None where it takes none."""
 
@@ -73,9 +75,10 @@ class LockedQuote:
 
     amount: Money
     rate: str
-    """Fiat per whole coin, a decimal."""
+    """Fiat per whole coin, a decimal: what the feeds say, less the spread."""
     feeds: tuple[FeedPrice, ...]
     locked_at: datetime
+    spread_bp: int = 0
 
 
 class OrderStanding(NamedTuple):
@@ -99,8 +102,11 @@ class ConfirmRule(Protocol):
 class Quotes(Protocol):
     """Turns fiat into coins at the present rate."""
 
-    async def lock(self, fiat: Fiat, asset: Asset) -> LockedQuote:
-        """Return the amount in base units, rounded up. Raises NoFreshPrice, AssetDepegged."""
+    async def lock(self, fiat: Fiat, asset: Asset, *, spread_bp: int = 0) -> LockedQuote:
+        """Return the amount in base units, rounded up, at a rate so far below the market (in 0.01 %).
+
+        Raises NoFreshPrice, AssetDepegged.
+        """
         ...
 
 
@@ -108,8 +114,13 @@ class QuoteSigner(Protocol):
     """Signs what customers are told to pay."""
 
     @property
-    def public_key(self) -> str:
-        """Return the Ed25519 public key in base64."""
+    def key_id(self) -> str:
+        """Return by which name its key is found among all that verify."""
+        ...
+
+    @property
+    def public_keys(self) -> Mapping[str, bytes]:
+        """Return every Ed25519 public key that verifies quotes, by its id: the one that signs, and those before it."""
         ...
 
     def sign(self, message: bytes) -> str:

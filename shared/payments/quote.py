@@ -39,5 +39,7 @@ def signed_quote(
         feeds=locked.feeds,
         locked_at=locked.locked_at,
         expires_at=expires_at,
+        spread_bp=locked.spread_bp or None,
+        key_id=signer.key_id,
     )
     return quote.model_copy(update={"signature": signer.sign(message(quote))})

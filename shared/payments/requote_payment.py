@@ -104,9 +104,10 @@ async def _rest(payment: Payment, unpaid: int, late: int, *, using: Requesting) 
     """
     quoted = payment.quote
     fiat = Fiat(currency=quoted.price.currency, units=-(-quoted.price.units * unpaid // max(quoted.amount, 1)))
-    whole = await using.quotes.lock(fiat, payment.asset)
+    spread_bp = quoted.spread_bp or 0
+    whole = await using.quotes.lock(fiat, payment.asset, spread_bp=spread_bp)
     left = max(whole.amount.units - late, 0)
     rest = Fiat(currency=fiat.currency, units=-(-fiat.units * left // max(whole.amount.units, 1)))
     if not rest.units:
         return replace(whole, amount=Money(asset=payment.asset, units=0)), rest
-    return await using.quotes.lock(rest, payment.asset), rest
+    return await using.quotes.lock(rest, payment.asset, spread_bp=spread_bp), rest

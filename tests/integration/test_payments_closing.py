@@ -13,9 +13,10 @@ from shared.adapters.postgres.ledger_check import check
 from shared.kernel.decision import AlreadyTaken, By, Taking
 from shared.kernel.ids import EventId
 from shared.kernel.money import Asset
+from shared.orders.expire_order import expire_order
 from shared.orders.facts import OrderCancelled, OrderCompleted
 from shared.payments.close_payment import close_payment
-from shared.payments.facts import Closing
+from shared.payments.facts import Closing, PaymentExpired
 from shared.payments.model import Finality, PaymentView
 from shared.payments.statement import BalanceView
 from shared.payments.write_off_payment import write_off_payment
@@ -169,9 +170,20 @@ async def test_late_coins_wait_while_no_feed_says_a_price_and_those_in_time_do_n
     assert [(await paying.payment(each.payment_id)).settled for each in (late, in_time)] == [False, True]
 
 
-async def test_no_order_is_expired_by_a_quote_that_was_given_up(paying: Paying) -> None:
+async def test_an_order_expires_with_the_last_of_its_payments(paying: Paying) -> None:
     order, by = await paying.ordered()
-    first = await paying.request(order.order_id, by, Asset.USDC)
-    await paying.request(order.order_id, by, Asset.ETH)
-    standing = await paying.ordering.orders.payments.standing(first.payment_id)
-    assert standing.others_open
+    payments = [await paying.request(order.order_id, by, asset) for asset in (Asset.USDC, Asset.ETH)]
+    for payment, status in zip(payments, ("pending", "expired"), strict=True):
+        await paying.past(payment.payment_id, timedelta(minutes=11))
+        await paying.scan(CHAIN)
+        assert await paying.expire() == 1
+        who = {name: getattr(payment, name) for name in ("payment_id", "order_id", "shop_id")}
+        stored = await paying.store.load(payment.payment_id)
+        assert stored is not None
+        who |= {name: getattr(stored.state, name) for name in ("merchant_id", "customer_id")}
+        fact = PaymentExpired(**who, at=stored.state.changed_at)
+        by = By("expire_order", once=Taking("expire_order", EventId.new()))
+        await expire_order(fact, by=by, using=paying.orders)
+        found = await paying.orders.store.load(order.order_id)
+        assert found is not None
+        assert found.state.status == status

@@ -38,6 +38,7 @@ SEEN = Sql(
     """update payments set transfers = '[{"txid": "a", "position": 0, "units": "1", "live": true,
        "seen_at": "2026-05-06T12:00:00Z"}]' where payment_id = :id"""
 )
+SPREAD = Sql("update shops set spread_bp = :spreads::jsonb")
 RATE = Sql("update price_latest set rate = rate * :by::numeric where asset = :asset")
 
 
@@ -73,7 +74,7 @@ async def test_amounts_are_rounded_up_to_the_next_base_unit_and_links_say_them(p
 
 async def test_the_quote_is_signed_over_everything_the_customer_is_told(paying: Paying) -> None:
     view = await paying.requested(Asset.USDT)
-    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(paying.signer.public_key))
+    key = Ed25519PublicKey.from_public_bytes(paying.signer.public_keys[paying.signer.key_id])
     key.verify(base64.b64decode(view.quote.signature), message(view.quote))
     assert (view.quote.address, view.quote.amount, view.quote.expires_at) == (
         view.address,
@@ -83,6 +84,23 @@ async def test_the_quote_is_signed_over_everything_the_customer_is_told(paying: 
     assert [said.feed for said in view.quote.feeds] == ["a", "b"]
     with pytest.raises(InvalidSignature):
         key.verify(base64.b64decode(view.quote.signature), message(view.quote.model_copy(update={"address": "x"})))
+
+
+async def test_a_shops_spread_is_taken_off_the_rate_and_stands_in_the_quote(paying: Paying) -> None:
+    plain = await paying.requested(Asset.BTC)
+    assert (plain.quote.spread_bp, plain.quote.rate) == (None, "59000")
+    await paying.db.run(SPREAD, spreads='{"BTC": 150}')
+    spread = await paying.requested(Asset.BTC)
+    assert (spread.quote.spread_bp, spread.quote.rate) == (150, "58115")
+    assert spread.quote.feeds == plain.quote.feeds
+    assert spread.due.units == 7228 > plain.due.units  # 4.20 / 58115 = 0.0000722705…
+    key = Ed25519PublicKey.from_public_bytes(paying.signer.public_keys[spread.quote.key_id or ""])
+    key.verify(base64.b64decode(spread.quote.signature), message(spread.quote))
+    with pytest.raises(InvalidSignature):
+        forged = spread.quote.model_copy(update={"spread_bp": 0})
+        key.verify(base64.b64decode(spread.quote.signature), message(forged))
+    ether = await paying.requested(Asset.ETH)
+    assert ether.quote.spread_bp is None
 
 
 async def test_the_same_asset_again_is_the_same_payment(paying: Paying) -> None:

@@ -69,7 +69,7 @@ async def test_the_rest_is_quoted_at_the_present_price_and_settles_the_order(pay
         anew.quote.amount,
         f"ethereum:{asked.address}@31337?value={anew.quote.amount}",
     )
-    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(paying.signer.public_key))
+    key = Ed25519PublicKey.from_public_bytes(paying.signer.public_keys[paying.signer.key_id])
     key.verify(base64.b64decode(anew.quote.signature), message(anew.quote))
     assert anew.expires_at > asked.expires_at
     wallet.pay("ETH", asked.address, anew.quote.amount)

@@ -26,7 +26,14 @@ from triggers.registry import load
 BODIES: Final = sorted(WRONG)
 READS: Final = [entry.operation for entry in load().http() if entry.method == "GET"]
 NOT_LIKE_THAT: Final = {400, 404, 413, 415}
-GOOD: Final = {"acknowledge_difference": 404, "cancel_order": 409, "confirm_payout": 400, "generate_payment_address": 200, "redeem_claim": 409, "requote_payment": 409}
+GOOD: Final = {
+    "acknowledge_difference": 404,
+    "cancel_order": 409,
+    "confirm_payout": 400,
+    "generate_payment_address": 200,
+    "redeem_claim": 409,
+    "requote_payment": 409,
+}
 """What the good request is answered where the order is too far, or not far enough, for it to do anything."""
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 MEGABYTES_10: Final = 10_000_000

@@ -146,7 +146,10 @@ class OrderMachine(RuleBasedStateMachine):
     def payment_moves(self, settled: bool, other: bool) -> None:
         payment = PaymentId.new() if other and self.order.payment_id else self.payment
         step = lifecycle.confirm if settled else lifecycle.halt
-        self._apply(list(step(self.order, payment, settled=settled, now=self.now)))
+        told = list(step(self.order, payment, settled=settled, now=self.now))
+        if told and settled:
+            self.payment = payment  # another quote of the order may settle what the first one lost
+        self._apply(told)
 
     @rule(command=sampled_from(["prepare", "ready", "complete", "cancel", "expire"]), by=sampled_from([STAFF, ME]))
     def command(self, command: str, by: By) -> None:
@@ -166,7 +169,7 @@ class OrderMachine(RuleBasedStateMachine):
                 return list(lifecycle.complete(self.order, now=self.now))
             case "cancel":
                 return list(lifecycle.cancel(self.order, reason="", by=by, now=self.now))
-        return list(lifecycle.expire(self.order, self.payment, now=self.now))
+        return list(lifecycle.expire(self.order, now=self.now))
 
     @invariant()
     def only_drawn_transitions_happened(self) -> None:
@@ -233,9 +236,25 @@ def test_an_order_whose_payment_stayed_away_is_called_off_but_not_after_its_hand
             order = lifecycle.evolve(order, fact)
 
     apply(lifecycle.confirm(order, payment, settled=True, now=NOON))
-    assert lifecycle.expire(order, payment, now=NOON) == ()  # it is paid
+    assert lifecycle.expire(order, now=NOON) == ()  # it is paid
     apply(lifecycle.prepare(order, by=STAFF, now=NOON))
     apply(lifecycle.halt(order, payment, settled=False, now=NOON))
-    assert lifecycle.expire(order, PaymentId.new(), now=NOON) == ()  # another quote of it ran out
-    apply(lifecycle.expire(order, payment, now=NOON))
+    apply(lifecycle.expire(order, now=NOON))
     assert order.status is OrderStatus.CANCELLED
+
+
+def test_another_payment_of_the_order_may_settle_what_the_first_one_lost() -> None:
+    order, first, second = placed(latte()), PaymentId.new(), PaymentId.new()
+
+    def apply(facts: Sequence[Fact]) -> None:
+        nonlocal order
+        for fact in facts:
+            order = lifecycle.evolve(order, fact)
+
+    apply(lifecycle.confirm(order, first, settled=True, now=NOON))
+    apply(lifecycle.halt(order, first, settled=False, now=NOON))
+    apply(lifecycle.confirm(order, second, settled=True, now=NOON))
+    assert (order.halted, order.payment_id) == (False, second)
+    assert lifecycle.halt(order, first, settled=False, now=NOON) == ()
+    apply(lifecycle.halt(order, second, settled=False, now=NOON))
+    assert order.halted

@@ -52,7 +52,7 @@ def _followed(order: Order, *, settled: bool) -> Order:
 
 def test_an_order_that_expired_stays_so_when_its_payment_settles() -> None:
     order = placed(latte())
-    for fact in orders.expire(order, PAYMENT, now=NOON):
+    for fact in orders.expire(order, now=NOON):
         order = orders.evolve(order, fact)
     assert _followed(order, settled=True) == order
 

@@ -11,14 +11,14 @@ from shared.kernel.money import Asset, Fiat
 from shared.payments.facts import FeedPrice
 from shared.payments.ports import LockedQuote, PayableOrder
 from shared.prices.model import Pair
-from shared.prices.rates import by_pair, coins_for, usable
+from shared.prices.rates import by_pair, coins_for, less_spread, usable
 from shared.shops.facts import PayoutAccount
 
 _PAYABLE: Final = Sql(
     """
 select o.shop_id, o.merchant_id, o.customer_id, o.status = 'pending', o.pay_by > clock_timestamp(), o.currency,
        o.total, o.pay_by, o.version, s.accepts, s.payout::text, s.confirmations::text,
-       (s.zero_confirmation ->> 'max_order')::numeric
+       (s.zero_confirmation ->> 'max_order')::numeric, s.spread_bp::text
   from orders o join shops s using (shop_id) where o.order_id = :order_id
 """
 )
@@ -28,7 +28,7 @@ _RATES: Final = Sql(
 )
 _NOW: Final = Sql("select clock_timestamp()")
 _PAYOUT: Final = TypeAdapter(dict[str, PayoutAccount])
-_CONFIRMATIONS: Final = TypeAdapter(dict[Asset, int])
+_BY_ASSET: Final = TypeAdapter(dict[Asset, int])
 
 
 class PostgresPayableOrders:
@@ -56,6 +56,7 @@ class PostgresPayableOrders:
             payout,
             asked,
             up_to,
+            spreads,
         ) = rows[0]
         return PayableOrder(
             order_id=order_id,
@@ -69,7 +70,8 @@ class PostgresPayableOrders:
             version=version,
             accepts=tuple(Asset(symbol) for symbol in accepts),
             payout=_PAYOUT.validate_json(payout),
-            confirmations=_CONFIRMATIONS.validate_json(asked),
+            confirmations=_BY_ASSET.validate_json(asked),
+            spread_bp=_BY_ASSET.validate_json(spreads),
             zero_confirmation_up_to=None if up_to is None else int(up_to),
         )
 
@@ -80,17 +82,22 @@ class PostgresQuotes:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def lock(self, fiat: Fiat, asset: Asset) -> LockedQuote:
-        """Return the amount in base units, rounded up. Raises NoFreshPrice, AssetDepegged."""
+    async def lock(self, fiat: Fiat, asset: Asset, *, spread_bp: int = 0) -> LockedQuote:
+        """Return the amount in base units, rounded up, at a rate so far below the market (in 0.01 %).
+
+        Raises NoFreshPrice, AssetDepegged.
+        """
         peg = asset.peg or fiat.currency
         rows = await self._db.run(_RATES, asset=asset, currency=fiat.currency, peg=peg)
         rates = by_pair(rate_of_row(row[1:]) for row in rows)
         now = rows[0][0] if rows else (await self._db.run(_NOW))[0][0]
         pair = Pair(asset, fiat.currency)
         rate = usable(rates.get(pair), rates.get(Pair(asset, peg)), pair, now=now)
+        given = less_spread(rate.rate, spread_bp)
         return LockedQuote(
-            amount=coins_for(fiat, rate.rate, asset),
-            rate=f"{rate.rate:f}",
+            amount=coins_for(fiat, given, asset),
+            rate=f"{given:f}",
             feeds=tuple(FeedPrice(feed=said.feed, price=said.price, at=said.at) for said in rate.feeds),
             locked_at=now,
+            spread_bp=spread_bp,
         )
