@@ -16,6 +16,7 @@ from shared.kernel.ids import DifferenceId, ShopId
 from shared.kernel.money import Asset
 from shared.payments.bookkeeping import Balances, Ledger
 from shared.payments.chain import BlockRef, ChainMoved
+from shared.payments.ledger import difference
 from shared.payments.reconciliation import (
     BOOKS,
     Booked,
@@ -140,8 +141,8 @@ class Runs(Protocol):
         """Return the entries whose fact is in no stream, and the payments whose row is in no table."""
         ...
 
-    async def balances(self) -> Mapping[ShopId, Balances]:
-        """Return the balances of all shops."""
+    async def balances(self, run: Run) -> tuple[Mapping[ShopId, Balances], Mapping[ShopId, Balances]]:
+        """Return the balances of all shops as they are kept, and, in a whole run, added up anew; of one moment."""
         ...
 
     async def receivers(self, run: Run, *, after: str, limit: int) -> tuple[Sequence[Receiver], str | None]:
@@ -224,14 +225,24 @@ async def _books(run: Run, outcome: Outcome, *, by: By, using: Reconciling) -> N
         outcome.compared += len(page)
     known = {difference.name for difference in outcome.differences}
     outcome.differences += [each for each in await using.runs.strays(run) if each.name not in known]
-    for shop_id, balances in (await using.runs.balances()).items():
+    await _balances(run, outcome, using=using)
+    outcome.covered = frozenset(Kind)
+
+
+async def _balances(run: Run, outcome: Outcome, *, using: Reconciling) -> None:
+    """Look whether debits and credits say the same; where all is compared, whether snapshots still add up, too."""
+    kept, anew = await using.runs.balances(run)
+    wrong = {
+        (shop_id, line.asset): f"{line.book}: {line.account} is kept as another sum than its postings make"
+        for shop_id in {**kept, **anew}
+        for line in difference(kept.get(shop_id, {}), anew.get(shop_id, {}))
+    }
+    for shop_id, balances in anew.items():
         for view in balance_views(balances):
             if not view.balanced:
-                says = f"{view.asset}: debits and credits of the shop don't say the same"
-                outcome.differences.append(
-                    Difference(BOOKS, Kind.UNBALANCED, shop_id=shop_id, asset=view.asset, says=says)
-                )
-    outcome.covered = frozenset(Kind)
+                wrong[shop_id, view.asset] = "debits and credits of the shop don't say the same"
+    for (shop_id, asset), says in wrong.items():
+        outcome.differences.append(Difference(BOOKS, Kind.UNBALANCED, shop_id=shop_id, asset=asset, says=says))
 
 
 async def _chain(run: Run, chain: Holdings, outcome: Outcome, *, using: Reconciling) -> None:

@@ -1,13 +1,14 @@
 """What is shown of the ledger: the trial balance, and a shop's statement of a day."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import Field, PlainSerializer, WithJsonSchema
 
 from shared.kernel.ids import PaymentId, ShopId
-from shared.kernel.money import Asset, Frozen, Units
+from shared.kernel.money import Asset, Fiat, Frozen, Units
 from shared.payments.ledger import Account, Book, Line
 
 SignedUnits = Annotated[
@@ -112,6 +113,9 @@ class PostingView(Frozen):
     account: Account
     debit: Units = 0
     credit: Units = 0
+    value: Fiat | None = Field(
+        default=None, description="What the units are worth at the rate the payment was quoted; in its own coin only"
+    )
 
 
 class EntryView(Frozen):
@@ -139,10 +143,34 @@ class Statement(Frozen):
     next: str | None = None
 
 
-def posting_views(postings: Iterable[tuple[Line, int]]) -> tuple[PostingView, ...]:
-    """Return signed postings as they are shown: by book and asset, debits first."""
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """The rate that a payment was quoted: `amount` base units of the asset for `price`."""
+
+    asset: Asset
+    amount: int
+    price: Fiat
+
+    def value(self, asset: Asset, units: int) -> Fiat | None:
+        """Return what base units are worth, half a minor unit rounded up; None for another coin: it was not quoted."""
+        if asset != self.asset:
+            return None
+        return Fiat(
+            currency=self.price.currency, units=(2 * units * self.price.units + self.amount) // (2 * self.amount)
+        )
+
+
+def posting_views(postings: Iterable[tuple[Line, int]], quoted: Quoted | None = None) -> tuple[PostingView, ...]:
+    """Return signed postings as they are shown: by book and asset, debits first, each with its value where quoted."""
     ordered = sorted(postings, key=lambda each: (each[0].book, each[0].asset, each[1] < 0, each[0].account))
     return tuple(
-        PostingView(book=line.book, asset=line.asset, account=line.account, debit=max(units, 0), credit=max(-units, 0))
+        PostingView(
+            book=line.book,
+            asset=line.asset,
+            account=line.account,
+            debit=max(units, 0),
+            credit=max(-units, 0),
+            value=quoted.value(line.asset, abs(units)) if quoted else None,
+        )
         for line, units in ordered
     )

@@ -70,6 +70,7 @@ PARTS: Final = {
     "convert": "",
     "create_api_key": "owner",
     "create_order": "customer",
+    "export_statement": "manager",
     "find_nearby_shops": "",
     "generate_payment_address": "customer",
     "get_balances": "owner",
@@ -111,6 +112,7 @@ PARTS: Final = {
 }
 _QUERIES: Final = {
     "convert": {"asset": "BTC", "currency": "EUR", "units": "420"},
+    "export_statement": {"day": "2026-05-06"},
     "find_nearby_shops": {"lat": "53.55", "lon": "9.99", "radius_m": "2000", "open_now": "true", "limit": "5"},
     "get_prices": {"currency": "EUR"},
     "get_statement": {"day": "2026-05-06", "limit": "10"},

@@ -79,6 +79,7 @@ CASES: Final = {
     "confirm_payout": _AT_A_SHOP,
     "create_api_key": Case(elsewhere=403),
     "create_order": _OWN,
+    "export_statement": _AT_A_SHOP,
     "generate_payment_address": _CUSTOMERS,
     "get_balances": Case(customer=MAY, others=MAY, rivals=MAY, rival_manager=MAY, elsewhere=MAY),
     "get_claim": _CUSTOMERS,

@@ -10,16 +10,17 @@ from typing import Any, Final
 import msgspec
 
 from shared.adapters.postgres.database import Connection, Database, Row, Sql
+from shared.adapters.postgres.ledger_snapshots import BALANCES
 from shared.kernel.clock import rfc3339
 from shared.kernel.decision import By, Taking
 from shared.kernel.encoding import to_json
 from shared.kernel.errors import Invalid
 from shared.kernel.facts import fact_of
 from shared.kernel.ids import EventId, MerchantId, PaymentId, ShopId
-from shared.kernel.money import Asset
+from shared.kernel.money import Asset, Fiat
 from shared.payments.bookkeeping import Balances, LedgerDay
 from shared.payments.ledger import Account, Book, Entry, Happened, Line
-from shared.payments.statement import EntryView, posting_views
+from shared.payments.statement import EntryView, Quoted, posting_views
 
 HISTORY: Final = Sql("select version, id, at, type, body from events where stream = :id order by version")
 POST: Final = Sql(
@@ -49,27 +50,21 @@ select count(*) from entered
 
 The conflict names no key: with one named, two at once collide at the other now and then.
 """
-_BALANCES: Final = Sql(
-    "select shop_id, book, asset, account, sum(units) from ledger_postings"
-    " where merchant_id = :merchant_id and (:shop_id::text is null or shop_id = :shop_id::text)"
-    " group by 1, 2, 3, 4 having sum(units) <> 0"
+_DAY: Final = Sql(
+    "select timezone, (:day::text::date::timestamp at time zone timezone)::text,"
+    " ((:day::text::date + 1)::timestamp at time zone timezone)::text"
+    " from shops where shop_id = :shop_id and merchant_id = :merchant_id"
 )
-_TIMEZONE: Final = Sql("select timezone from shops where shop_id = :shop_id and merchant_id = :merchant_id")
-_UNTIL: Final = Sql(
-    "select shop_id, book, asset, account, sum(units) from ledger_postings"
-    " where merchant_id = :merchant_id and shop_id = :shop_id"
-    " and at < ((:day::text::date + :days::int)::timestamp at time zone :timezone::text)"
-    " group by 1, 2, 3, 4 having sum(units) <> 0"
-)
+"""A day's beginning and end as text: those at the ends of the calendar are beyond what a datetime holds."""
 _ENTRIES: Final = Sql(
     """
 select e.payment_id, e.version, e.type, e.at,
        (select jsonb_agg(jsonb_build_array(p.book, p.asset, p.account, p.units::text))::text
-          from ledger_postings p where (p.payment_id, p.version) = (e.payment_id, e.version))
-  from ledger_entries e
+          from ledger_postings p where (p.payment_id, p.version) = (e.payment_id, e.version)),
+       q.asset, q.quote ->> 'amount', (q.quote -> 'price')::text
+  from ledger_entries e left join payments q on q.payment_id = e.payment_id
  where e.shop_id = :shop_id and e.merchant_id = :merchant_id
-   and e.at >= (:day::text::date::timestamp at time zone :timezone::text)
-   and e.at < ((:day::text::date + 1)::timestamp at time zone :timezone::text)
+   and e.at >= :starts::text::timestamptz and e.at < :ends::text::timestamptz
    and (e.at, e.payment_id, e.version) > (:after_at::text::timestamptz, :after_payment::text, :after_version::bigint)
  order by e.at, e.payment_id, e.version limit :limit::int
 """
@@ -100,22 +95,24 @@ class PostgresLedger:
 
         def work(connection: Connection) -> LedgerDay | None:
             connection.execute("set transaction isolation level repeatable read, read only")
-            found = connection.run(_TIMEZONE, whose)
+            found = connection.run(_DAY, {**whose, "day": day.isoformat()})
             if not found:
                 return None
-            when = {**whose, "day": day.isoformat(), "timezone": found[0][0]}
-            opening, closing = (_by_shop(connection.run(_UNTIL, {**when, "days": days})) for days in (0, 1))
+            timezone, starts, ends = found[0]
+            opening, closing = (by_shop(connection.run(BALANCES, {**whose, "until": end})) for end in (starts, ends))
             page = {"after_at": after_at, "after_payment": after_payment, "after_version": after_version}
+            when = {**whose, "starts": starts, "ends": ends}
             rows = connection.run(_ENTRIES, {**when, **page, "limit": limit + 1})
             shown = [_shown(row) for row in rows[:limit]]
             cursor = _cursor(shown[-1]) if len(rows) > limit else None
-            return LedgerDay(found[0][0], opening.get(shop_id, {}), closing.get(shop_id, {}), (shown, cursor))
+            return LedgerDay(timezone, opening.get(shop_id, {}), closing.get(shop_id, {}), (shown, cursor))
 
         return await self._db.transaction(work)
 
     async def balances(self, merchant_id: MerchantId, shop_id: ShopId | None) -> Mapping[ShopId, Balances]:
         """Return the balances of each of the merchant's shops that has any; of one shop only, where it is named."""
-        return _by_shop(await self._db.run(_BALANCES, merchant_id=merchant_id, shop_id=shop_id))
+        rows = await self._db.run(BALANCES, merchant_id=merchant_id, shop_id=shop_id, until="infinity")
+        return by_shop(rows)
 
 
 def happened(version: int, event_id: str, at: datetime, type_: str, body: bytes) -> Happened:
@@ -165,7 +162,8 @@ def line_of(book: str, asset: str, account: str) -> Line:
     return Line(Book(book), Asset(asset), Account(account))
 
 
-def _by_shop(rows: Iterable[Row]) -> dict[ShopId, dict[Line, int]]:
+def by_shop(rows: Iterable[Row]) -> dict[ShopId, dict[Line, int]]:
+    """Return rows (shop, book, asset, account, units) as balances per shop."""
     found: defaultdict[ShopId, dict[Line, int]] = defaultdict(dict)
     for shop_id, book, asset, account, units in rows:
         found[ShopId(shop_id)][line_of(book, asset, account)] = int(units)
@@ -173,12 +171,12 @@ def _by_shop(rows: Iterable[Row]) -> dict[ShopId, dict[Line, int]]:
 
 
 def _shown(row: Row) -> EntryView:
-    payment_id, version, type_, at, postings = row
+    payment_id, version, type_, at, postings, asset, amount, price = row
     sides = msgspec.json.decode(postings, type=list[tuple[str, str, str, str]])
     lines = [(line_of(book, asset, account), int(units)) for book, asset, account, units in sides]
-    return EntryView(
-        payment_id=PaymentId(payment_id), version=version, type=type_, at=at, postings=posting_views(lines)
-    )
+    quoted = Quoted(Asset(asset), int(amount), Fiat.model_validate_json(price)) if amount else None
+    shown = posting_views(lines, quoted)
+    return EntryView(payment_id=PaymentId(payment_id), version=version, type=type_, at=at, postings=shown)
 
 
 def _cursor(last: EntryView) -> str:

@@ -11,7 +11,8 @@ import msgspec
 
 from shared.adapters.postgres.database import Connection, Database, Sql
 from shared.adapters.postgres.leases import Lease, acquire, release, renew
-from shared.adapters.postgres.ledger import happened, line_of
+from shared.adapters.postgres.ledger import by_shop, happened, line_of
+from shared.adapters.postgres.ledger_snapshots import BALANCES
 from shared.adapters.postgres.payments import TABLE as PAYMENTS
 from shared.adapters.postgres.statement import rows_sql
 from shared.adapters.postgres.store import stored
@@ -21,7 +22,7 @@ from shared.kernel.ids import DifferenceId, EventId, MerchantId, PaymentId, Shop
 from shared.kernel.money import Asset
 from shared.payments.bookkeeping import Balances
 from shared.payments.chain import BlockRef
-from shared.payments.ledger import Entry, Happened, Line
+from shared.payments.ledger import Entry, Happened
 from shared.payments.model import Payment
 from shared.payments.reconcile_payments import Opened, Outcome, Run, Summary
 from shared.payments.reconciliation import BOOKS, Booked, Difference, Kind, Receiver, credited
@@ -222,12 +223,15 @@ class PostgresRuns:
             for payment_id, version, type_, merchant_id, shop_id in await self._db.run(_UNCAUSED, since=_since(run))
         ]
 
-    async def balances(self) -> Mapping[ShopId, Balances]:
-        """Return the balances of all shops."""
-        found: defaultdict[ShopId, dict[Line, int]] = defaultdict(dict)
-        for shop_id, book, asset, account, units in await self._db.run(_BALANCES):
-            found[ShopId(shop_id)][line_of(book, asset, account)] = int(units)
-        return found
+    async def balances(self, run: Run) -> tuple[Mapping[ShopId, Balances], Mapping[ShopId, Balances]]:
+        """Return the balances of all shops as they are kept and, in a whole run, added up anew; of one moment."""
+
+        def work(connection: Connection) -> tuple[Mapping[ShopId, Balances], Mapping[ShopId, Balances]]:
+            connection.execute("set transaction isolation level repeatable read, read only")
+            kept = by_shop(connection.run(BALANCES, {"merchant_id": None, "shop_id": None, "until": "infinity"}))
+            return kept, by_shop(connection.run(_BALANCES, {})) if run.since is None else kept
+
+        return await self._db.transaction(work)
 
     async def receivers(self, run: Run, *, after: str, limit: int) -> tuple[Sequence[Receiver], str | None]:
         """Return a page of the chain's addresses with what was credited there up to the run's block."""
