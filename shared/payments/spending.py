@@ -35,7 +35,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An unsigned transaction. `slots` is what it uses up: `<txid>:<output>` per input, or `nonce:<n>`.
+    """An unsigned transaction. `slots` is what it uses up: `<txid>:<output>` per input, or `<account>:<nonce>`.
 
     Of two transactions that share a slot the chain takes one at most. `fee` is the most it can cost, in base units of
     `fee_asset`; `body` is the PSBT or the EIP-1559 transaction, unsigned.

@@ -23,6 +23,9 @@ from shared.wiring.chains import evm_chain
 OpenWallet: TypeAlias = bitcoin.BitcoinHotWallet | evm.EvmHotWallet
 P = TypeVar("P", bitcoin.FeePolicy, evm.FeePolicy)
 
+REAL_CHAIN_IDS = frozenset({1, 10, 56, 100, 137, 250, 324, 1101, 8453, 42161, 43114, 59144, 534352})
+"""EVM chains whose coins are worth something."""
+
 
 @cache
 def hot_wallets() -> tuple[HotWallet, ...]:
@@ -46,8 +49,8 @@ def signer_of(key: KeySettings) -> Signer:
 
 
 def _wallet(settings: ChainSettings, signer: Signer, key: KeySettings) -> OpenWallet:
-    if key.kind == "local" and settings.network == "main":
-        raise Misconfigured("SIGNING: a local key is for test networks; on Bitcoin's main network a key is in KMS.")
+    if key.kind == "local" and (settings.network == "main" or settings.chain_id in REAL_CHAIN_IDS):
+        raise Misconfigured(f"SIGNING: a local key is for test networks; the coins on {settings.name} need one in KMS.")
     return _bitcoin(settings, signer) if settings.kind == "bitcoin" else _evm(settings, signer)
 
 

@@ -137,7 +137,7 @@ async def test_another_library_reads_the_same_sender_and_fields(wallet: EvmHotWa
     assert Account.recover_transaction("0x" + signed.raw) == (await wallet.address()).address
     transaction, _ = read_signed(bytes.fromhex(signed.raw))
     assert (transaction.to, transaction.value, transaction.call_data) == (to.key, 12345, b"")
-    assert draft.slots == signed.slots == (f"nonce:{transaction.nonce}",)
+    assert draft.slots == signed.slots == (f"{(await wallet.address()).key}:{transaction.nonce}",)
     assert transaction.gas == 21_000
 
 
@@ -146,12 +146,13 @@ async def test_nonces_that_are_taken_are_left_alone(wallet: EvmHotWallet, by_com
     receivers = [receiver() for _ in range(3)]
     for to in receivers:
         slots += (await sent(wallet, intent(to), slots)).slots
-    assert slots == ("nonce:0", "nonce:1", "nonce:2")
-    gap = await wallet.draft(intent(receiver()), taken=("nonce:0", "nonce:2", "nonce:3"))
-    assert gap.slots == ("nonce:1",)
+    own = (await wallet.address()).key
+    assert slots == (f"{own}:0", f"{own}:1", f"{own}:2")
+    gap = await wallet.draft(intent(receiver()), taken=(f"{own}:0", f"{own}:2", f"{own}:3", f"{receivers[0].key}:1"))
+    assert gap.slots == (f"{own}:1",)
     by_command.mine()
     assert [balance(rpc_url, Asset.USDT, to.address) for to in receivers] == [UNITS] * 3
-    assert (await wallet.draft(intent(receiver()), taken=())).slots == ("nonce:3",)
+    assert (await wallet.draft(intent(receiver()), taken=())).slots == (f"{own}:3",)
 
 
 async def test_short_wallet_says_what_it_lacks(wallet: EvmHotWallet, rpc_url: str) -> None:
@@ -213,7 +214,7 @@ async def test_token_that_stops_between_signing_and_mining_fails_and_moves_nothi
     assert standing.fee is not None
     assert standing.fee > 0
     assert balance(rpc_url, Asset.USDT, to.address) == 0
-    assert (await wallet.draft(intent(to), taken=signed.slots)).slots == ("nonce:1",)
+    assert (await wallet.draft(intent(to), taken=signed.slots)).slots == (f"{(await wallet.address()).key}:1",)
 
 
 async def test_broadcast_twice_and_after_it_is_mined_is_no_error(
@@ -241,7 +242,7 @@ async def test_stuck_one_is_bumped_by_an_eighth_and_exactly_one_is_mined(
         assert 8 * new.max_fee >= 9 * old.max_fee
         versions.append(await wallet.sign(draft))
         await wallet.broadcast(versions[-1])
-    assert {each.slots for each in versions} == {("nonce:0",)}
+    assert {each.slots for each in versions} == {(f"{(await wallet.address()).key}:0",)}
     by_command.mine()
     standings = await wallet.standing(versions)
     assert [each.whereabouts for each in standings] == [Whereabouts.UNKNOWN] * 3 + [Whereabouts.MINED]

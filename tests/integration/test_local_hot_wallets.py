@@ -85,11 +85,16 @@ def test_keys_that_make_no_sense_are_refused_without_being_shown(signing: object
 def test_a_local_key_is_refused_on_the_main_network_and_so_are_unknown_limits(env: Mapping[str, str]) -> None:
     keys = SigningSettings.from_env(env)
     main = {"kind": "bitcoin", "network": "main", "rpc": "http://127.0.0.1:9"}
+    base = {"kind": "evm", "chain_id": 8453, "native": "ETH", "rpc": "http://127.0.0.1:9"}
     for wrong, said in (
         (main, "local key"),
+        (base, "local key"),
         ({**main, "network": "regtest", "spending": {"limmit": 1}}, "spending.limmit"),
         ({**main, "network": "regtest", "spending": {"limit": "1"}}, "spending.limit"),
         ({**main, "network": "regtest", "spending": {"limit": -1}}, "spending.limit"),
     ):
         with pytest.raises(Misconfigured, match=said):
-            wallets_of(ChainsSettings.from_env({"CHAINS": json.dumps({"bitcoin": wrong})}), keys)
+            wallets_of(
+                ChainsSettings.from_env({"CHAINS": json.dumps({"evm:8453" if wrong is base else "bitcoin": wrong})}),
+                keys,
+            )

@@ -24,6 +24,7 @@ from shared.payments.spending import Draft, Intent, Standing, UnsafeTransaction,
 
 SECRET = bytes(31) + b"\x2a"
 ADDRESSES = EvmAddresses()
+OWN = Account.from_key(SECRET).address.lower()
 USDT = "0x" + "dd" * 20
 USDC = "0x" + "cc" * 20
 TO = ADDRESSES.parse("0x" + "11" * 20)
@@ -185,9 +186,10 @@ def test_bytes_that_are_no_such_transaction_are_not_signed(change: Callable[[byt
     [
         {"fee": 1},
         {"fee_asset": Asset.USDT},
-        {"slots": ("nonce:5",)},
+        {"slots": (f"{OWN}:5",)},
+        {"slots": (f"{THIEF.key}:4",)},
         {"slots": ()},
-        {"slots": ("nonce:4", "nonce:5")},
+        {"slots": (f"{OWN}:4", f"{OWN}:5")},
         {"intent": dataclasses.replace(TOKEN, to=THIEF)},
         {"intent": dataclasses.replace(TOKEN, units=4_999_999)},
         {"intent": dataclasses.replace(TOKEN, asset=Asset.USDC)},
@@ -272,6 +274,17 @@ def test_signed_bytes_are_those_that_another_library_makes(intent: Intent) -> No
     assert signed.fee == transaction.gas * transaction.max_fee
 
 
+def test_versions_of_another_account_are_not_bumped() -> None:
+    """After a change of keys, a bump would share no nonce with what was signed before: both could be mined."""
+    before = asyncio.run(wallet_of(Node(), LocalKey(b"\x01" * 32)).sign(drafted_by(b"\x01" * 32)))
+    with pytest.raises(UnsafeTransaction, match="another account"):
+        asyncio.run(wallet_of(Node()).bump(TOKEN, [before], taken=()))
+
+
+def drafted_by(secret: bytes) -> Draft:
+    return asyncio.run(wallet_of(Node(), LocalKey(secret)).draft(TOKEN, taken=()))
+
+
 @pytest.mark.parametrize(
     ("trial", "said"), [(Trial(False, 0), "refuses"), (Trial(True, 4_999_999), "keeps a fee"), (Trial(True, 0), "fee")]
 )
@@ -335,21 +348,20 @@ def standing(intent: Intent, status: str, *logs: Log, height: int = 9) -> Standi
 
 
 def test_what_reached_the_receiver_is_read_from_status_and_logs() -> None:
-    own = asyncio.run(wallet_of(Node()).address()).key
-    paid = log(USDT, own, TO.key, TOKEN.units)
+    paid = log(USDT, OWN, TO.key, TOKEN.units)
     assert standing(TOKEN, "0x1", paid) == Standing(
         Whereabouts.MINED, 2, 9, "0x" + "bb" * 32, 40_000 * 10**9 + 5, False, TOKEN.units
     )
     assert standing(TOKEN, "0x1", paid, height=8).final
     assert standing(COIN, "0x1").moved == COIN.units
-    less = standing(TOKEN, "0x1", log(USDT, own, TO.key, 4), log(USDT, own, THIEF.key, 6))
+    less = standing(TOKEN, "0x1", log(USDT, OWN, TO.key, 4), log(USDT, OWN, THIEF.key, 6))
     assert (less.whereabouts, less.moved) == (Whereabouts.MINED, 4)
     for failed in (
         standing(TOKEN, "0x0", paid),
         standing(COIN, "0x0"),
         standing(TOKEN, "0x1"),
-        standing(TOKEN, "0x1", log(USDC, own, TO.key, TOKEN.units)),
+        standing(TOKEN, "0x1", log(USDC, OWN, TO.key, TOKEN.units)),
         standing(TOKEN, "0x1", log(USDT, THIEF.key, TO.key, TOKEN.units)),
-        standing(TOKEN, "0x1", log(USDT, own, THIEF.key, TOKEN.units)),
+        standing(TOKEN, "0x1", log(USDT, OWN, THIEF.key, TOKEN.units)),
     ):
         assert (failed.whereabouts, failed.moved, failed.fee) == (Whereabouts.FAILED, 0, 40_000 * 10**9 + 5)

@@ -41,9 +41,9 @@ class Transaction:
         """Return the wei that it can cost at most."""
         return self.gas * self.max_fee
 
-    @property
-    def slot(self) -> str:
-        return f"nonce:{self.nonce}"
+    def slot(self, account: str) -> str:
+        """Return how `shared.payments.spending.Draft.slots` names what this uses up of the account."""
+        return slot_of(account, self.nonce)
 
     def unsigned(self) -> bytes:
         """Return the bytes whose Keccak-256 is signed."""
@@ -87,6 +87,11 @@ def read_signed(raw: bytes) -> tuple[Transaction, str]:
 def txid_of(raw: bytes) -> str:
     """Return the hash by which the chain names a signed transaction."""
     return "0x" + keccak256(raw).hex()
+
+
+def slot_of(account: str, nonce: int) -> str:
+    """Return the slot of an account's nonce. The account is in it, because another key's nonces begin anew."""
+    return f"{account}:{nonce}"
 
 
 def payment(intent: Intent, contract_by_asset: Mapping[Asset, str]) -> tuple[str, int, bytes]:

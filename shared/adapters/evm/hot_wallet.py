@@ -16,6 +16,7 @@ from shared.adapters.evm.dynamic_fee import (
     payment,
     read_signed,
     read_unsigned,
+    slot_of,
     txid_of,
 )
 from shared.adapters.evm.keccak import keccak256
@@ -45,7 +46,7 @@ _PLAIN_GAS = 21_000
 class FeePolicy:
     """Fees in wei per gas, the limit in wei per transaction."""
 
-    limit: int = 20 * 10**15
+    limit: int = 10**16
     ceiling: int = 500 * 10**9
     """No more is offered per gas, tip included."""
     least_tip: int = 10**6
@@ -101,19 +102,20 @@ class EvmHotWallet:
         gas = await self._gas(home, to, value, call_data)
         max_fee, tip = await self._offer(gas)
         nonce = await self._node.transaction_count(home)
-        while f"nonce:{nonce}" in taken:
+        while slot_of(home, nonce) in taken:
             nonce += 1
         transaction = Transaction(self._rules.chain_id, nonce, tip, max_fee, gas, to, value, call_data)
-        return self._drafted(intent, transaction, native)
+        return self._drafted(intent, transaction, home, native)
 
     async def bump(self, intent: Intent, before: Sequence[SignedTransaction], *, taken: Collection[str]) -> Draft:
         home = await self._at_home()
         self._fits(intent, home)
         if not before:
             raise ValueError("nothing to bump")
-        earlier = [read_signed(bytes.fromhex(signed.raw))[0] for signed in before]
-        if len({each.nonce for each in earlier}) != 1:
-            raise UnsafeTransaction("versions of one payment with several nonces")
+        read = [read_signed(bytes.fromhex(signed.raw)) for signed in before]
+        earlier = [transaction for transaction, _ in read]
+        if len({each.nonce for each in earlier}) != 1 or {sender for _, sender in read} != {home}:
+            raise UnsafeTransaction("versions of one payment with several nonces, or of another account")
         if await self._node.transaction_count(home) > earlier[0].nonce:
             raise Transient("One of the refund's transactions is mined: a bump is not needed.")
         base, advised = await self._node.fees()
@@ -126,17 +128,17 @@ class EvmHotWallet:
             dearer = replace(dearer, max_fee=max(limit // dearer.gas, tip, least))
         if dearer.fee > limit:
             raise Invalid(f"a bump could cost {dearer.fee} wei: the limit is {limit}")
-        return self._drafted(intent, dearer, await self._node.balance(home, waiting=False))
+        return self._drafted(intent, dearer, home, await self._node.balance(home, waiting=False))
 
     async def sign(self, draft: Draft) -> SignedTransaction:
         home = await self._at_home()
         self._fits(draft.intent, home)
         transaction = read_unsigned(draft.body)
-        self._check(transaction, draft)
+        self._check(transaction, draft, home)
         r, s, recovery = await self._signer.sign(keccak256(draft.body))
         raw = transaction.signed(r, s, recovery)
         again, sender = read_signed(raw)
-        self._check(again, draft)
+        self._check(again, draft, home)
         if again != transaction or sender != home:
             raise UnsafeTransaction("what was signed is another transaction, or by another account")
         return SignedTransaction(txid_of(raw), raw.hex(), draft.slots, draft.fee, draft.fee_asset)
@@ -162,16 +164,14 @@ class EvmHotWallet:
             raise NodeUntrusted(f"the node calls transaction {signed.txid} {txid}")
 
     async def standing(self, signed: Sequence[SignedTransaction]) -> Sequence[Standing]:
-        home = await self._at_home()
+        await self._at_home()
         found = [await self._receipt(each) for each in signed]
         if not any(isinstance(each, Receipt) for each in found):
             return [each for each in found if isinstance(each, Standing)]
         tip = (await self._seen.tip()).height
         final = await self._seen.finalized_height()
         return [
-            self._mined(each, read_signed(bytes.fromhex(one.raw))[0], home, tip, final)
-            if isinstance(each, Receipt)
-            else each
+            self._mined(each, *read_signed(bytes.fromhex(one.raw)), tip, final) if isinstance(each, Receipt) else each
             for one, each in zip(signed, found, strict=True)
         ]
 
@@ -234,16 +234,17 @@ class EvmHotWallet:
     def _tip(self, advised: int) -> int:
         return min(max(advised, self._rules.fees.least_tip), self._rules.fees.most_tip)
 
-    def _drafted(self, intent: Intent, transaction: Transaction, native: int) -> Draft:
+    def _drafted(self, intent: Intent, transaction: Transaction, home: str, native: int) -> Draft:
         """Return the transaction as a draft, read again and checked. `native` is what there is to spend, in wei."""
         needed = transaction.value + transaction.fee
         if native < needed:
             raise WalletShort(f"The hot wallet has {native} wei; this payment and its gas may need {needed}.")
-        draft = Draft(intent, (transaction.slot,), transaction.fee, self._rules.native, transaction.unsigned())
-        self._check(read_unsigned(draft.body), draft)
+        body = transaction.unsigned()
+        draft = Draft(intent, (transaction.slot(home),), transaction.fee, self._rules.native, body)
+        self._check(read_unsigned(draft.body), draft, home)
         return draft
 
-    def _check(self, transaction: Transaction, draft: Draft) -> None:
+    def _check(self, transaction: Transaction, draft: Draft, home: str) -> None:
         """Raise UnsafeTransaction unless every field is what the intent and the limits say."""
         fees = self._rules.fees
         pays = (transaction.to, transaction.value, transaction.call_data)
@@ -251,7 +252,7 @@ class EvmHotWallet:
             raise UnsafeTransaction("a transaction for another chain")
         if pays != payment(draft.intent, self._rules.contract_by_asset):
             raise UnsafeTransaction("it does not pay what was intended")
-        if draft.slots != (transaction.slot,):
+        if draft.slots != (transaction.slot(home),):
             raise UnsafeTransaction("it uses up another nonce than was drafted")
         if draft.fee_asset != self._rules.native or transaction.fee != draft.fee or transaction.fee > fees.limit:
             raise UnsafeTransaction(f"it can cost {transaction.fee} wei: {draft.fee} drafted, {fees.limit} the limit")
@@ -267,14 +268,14 @@ class EvmHotWallet:
         # It may have been mined between the two questions.
         return await self._node.receipt(signed.txid) or Standing(Whereabouts.UNKNOWN)
 
-    def _mined(self, receipt: Receipt, sent: Transaction, home: str, tip: int, final: int) -> Standing:
+    def _mined(self, receipt: Receipt, sent: Transaction, sender: str, tip: int, final: int) -> Standing:
         height = number_of(receipt.block_number)
         if height > tip:
             raise ChainMoved("the chain moved while a refund was looked for")
         moved = 0
         if receipt.status == "0x1":
             receiver = "0x" + sent.call_data[16:36].hex()
-            moved = receipt.transferred(sent.to, home, receiver) if sent.call_data else sent.value
+            moved = receipt.transferred(sent.to, sender, receiver) if sent.call_data else sent.value
         return Standing(
             Whereabouts.MINED if moved else Whereabouts.FAILED,
             confirmations=tip - height + 1,
