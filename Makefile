@@ -15,6 +15,7 @@
 #   make redrive [OP=… [KEY=…]]  say what functions refused for good, or deliver it again
 #   make sql [Q='select …']      a prompt at the database, or the answer to one query
 #   make login, make pay         sign in and pay by hand: see README.md
+#   make verify-quote            check a payment's quote, given on standard input: see README.md
 # For the project itself:
 #   make docs                    what is derived from the registry: docs/openapi.json, the table in README.md, …
 #   make lock                    pin, with hashes, what requirements/*.in ask for
@@ -23,7 +24,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench chaos demo logs trace test-one reload lock docs login pay replay verify redrive sql
+.PHONY: help setup run test check bench chaos demo logs trace test-one reload lock docs login pay replay verify redrive sql verify-quote
 
 help:
 	@sed -n 's/^# \( *make\|With\|For\)/\1/p' Makefile
@@ -79,6 +80,9 @@ redrive: setup
 
 sql: setup
 	@$(BIN)/python -m emulators.look sql $(if $(Q),"$(Q)")
+
+verify-quote: setup
+	@$(BIN)/python -m shared.wiring.verify_quote --url "$(or $(API),http://127.0.0.1:8080)"
 
 login: setup
 	@$(BIN)/python -m emulators.by_hand login

@@ -58,6 +58,7 @@ def test_an_order_paid_by_hand_is_confirmed(by_hand: str) -> None:
     *_, status, _ = by_hand.splitlines()
     assert status == "confirmed"
     assert re.search(r'"link": "ethereum:', by_hand)
+    assert "Genuine: pay exactly this." in by_hand
     assert re.search(r"paid [0-9.]+ USDC to 0x", by_hand)
 
 
