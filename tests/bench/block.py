@@ -12,6 +12,7 @@ from emulators.bitcoin import FAUCET
 from emulators.json_rpc import call
 from shared.adapters.bitcoin.chain import BitcoinChain
 from shared.adapters.bitcoin.node import BitcoinNode
+from shared.edge.serve import settle
 from tests.bench.ground import Ground
 from tests.bench.row import VALUE, BenchFailed, Probe, Readings, Row
 
@@ -32,6 +33,7 @@ def rows(ground: Ground) -> Sequence[Row]:
     watched = frozenset(_script(number) for number in range(0, WATCHED * _EVERY, _EVERY))
     node = BitcoinNode(url)
     chain = BitcoinChain(node, network="regtest", final_depth=6)
+    settle()  # as the process of a function is
     ground.at_end(lambda: ground.run(chain.close()))
 
     async def scan() -> None:
