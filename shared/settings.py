@@ -408,6 +408,8 @@ class ChainSettings:
     """By symbol, what of `shared/payments/policy.py` is set otherwise: tolerance, tolerance_bp, dust, tiers."""
     spending: Mapping[str, int] = field(default_factory=dict, hash=False)
     """What the hot wallet's fee policy has otherwise, and `born`; see docs/signing.md."""
+    hot_wallet: str = ""
+    """The address that refunds are paid from, where it is to be reconciled; see docs/reconciliation.md."""
 
     @property
     def assets(self) -> tuple[str, ...]:

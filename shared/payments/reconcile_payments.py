@@ -28,6 +28,8 @@ from shared.payments.reconciliation import (
     compare_chain,
     unposted,
 )
+from shared.payments.reconciliation_wallet import Wallet, compare_wallet, funded, sent
+from shared.payments.refund_model import Refund
 from shared.payments.statement import balance_views
 
 PATIENCE: Final = timedelta(minutes=5)
@@ -42,8 +44,10 @@ CHUNK: Final = 20_000
 class Run:
     """One comparison under a lease of its own. `since` is None where all payments are looked at.
 
-    `block` is the final block that a chain is compared at, None for the books. `last_height` is that of the last
-    complete run of the scope. `suspects` are the transactions that open differences name, by payment.
+    `block` is the final block that a chain is compared at (`block_time` its own time), None for the books.
+    `last_height` is that of the last complete run of the scope, `funded` what was known then to be put into its hot
+    wallet; of `excused` assets somebody acknowledged that less is there. `suspects` are the transactions that open
+    differences name, by payment.
     """
 
     run_id: str
@@ -56,6 +60,9 @@ class Run:
     block: BlockRef | None
     last_height: int | None
     suspects: Mapping[str, Sequence[str]]
+    block_time: datetime | None = None
+    funded: Mapping[Asset, int] = field(default_factory=dict)
+    excused: frozenset[Asset] = frozenset()
 
 
 @dataclass
@@ -125,6 +132,10 @@ class Holdings(Protocol):
         """
         ...
 
+    async def wallet(self, at: BlockRef, *, whole: bool) -> Wallet | None:
+        """Return what the chain's hot wallet holds at this block, None where there is none or it takes too long now."""
+        ...
+
 
 class Runs(Protocol):
     """Runs and differences as they are kept, and what is compared."""
@@ -147,6 +158,10 @@ class Runs(Protocol):
 
     async def receivers(self, run: Run, *, after: str, limit: int) -> tuple[Sequence[Receiver], str | None]:
         """Return a page of the chain's addresses with what was credited there up to the run's block."""
+        ...
+
+    async def refunds(self, run: Run) -> Sequence[Refund]:
+        """Return every refund of the chain's payments."""
         ...
 
     async def end(self, run: Run, outcome: Outcome) -> Summary:
@@ -271,4 +286,24 @@ async def _chain(run: Run, chain: Holdings, outcome: Outcome, *, using: Reconcil
                 outcome.differences += compare_chain(receiver, evidence, at)
         outcome.compared += len(receivers)
     outcome.totals = {"credited": credited, "held": held}
-    outcome.covered = frozenset(Kind) - (frozenset() if whole else {Kind.NOT_CREDITED, Kind.STRANGE})
+    unseen = frozenset() if whole else frozenset({Kind.NOT_CREDITED, Kind.STRANGE})
+    if not await _wallet(run, chain, outcome, using=using):
+        unseen |= {Kind.HOT_WALLET}
+    outcome.covered = frozenset(Kind) - unseen
+
+
+async def _wallet(run: Run, chain: Holdings, outcome: Outcome, *, using: Reconciling) -> bool:
+    """Compare the hot wallet, and keep what is known to be put into it; return whether it was looked at."""
+    assert run.block is not None
+    assert run.block_time is not None
+    wallet = await chain.wallet(run.block, whole=run.since is None)
+    known = Counter[Asset](dict(run.funded))
+    if wallet is not None:
+        gone = sent(await using.runs.refunds(run), run.block.height, run.block_time)
+        put_in = funded(wallet, gone)
+        for asset in run.excused:
+            known[asset] = min(known[asset], put_in.get(asset, 0))
+        outcome.differences += compare_wallet(wallet, gone, known, run.block)
+        known |= Counter(put_in)
+    outcome.totals["funded"] = known
+    return wallet is not None

@@ -37,12 +37,19 @@ def holdings(settings: ChainSettings) -> Holdings:
     if settings.kind == "bitcoin":
         from shared.adapters.bitcoin.holdings import BitcoinHoldings
 
-        return BitcoinHoldings(settings.rpc, name=settings.name, always_whole=settings.network == "regtest")
+        small = settings.network == "regtest"
+        return BitcoinHoldings(settings.rpc, name=settings.name, hot_wallet=settings.hot_wallet, always_whole=small)
     from shared.adapters.evm.chain import Token
     from shared.adapters.evm.holdings import EvmHoldings
 
     tokens = [Token(Asset(token.symbol), token.contract, token.decimals) for token in settings.tokens]
-    return EvmHoldings(settings.rpc, chain_id=settings.chain_id, tokens=tokens, native=Asset(settings.native))
+    return EvmHoldings(
+        settings.rpc,
+        chain_id=settings.chain_id,
+        tokens=tokens,
+        native=Asset(settings.native),
+        hot_wallet=settings.hot_wallet,
+    )
 
 
 class LoggedAlarms:

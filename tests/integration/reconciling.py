@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from os import urandom
 
+import pytest
+from bip_utils import Bip44Changes, Bip84, Bip84Coins, WifEncoder
+
+from emulators.json_rpc import call
+from emulators.wallets import BitcoinWallet, EvmWallet
 from shared.adapters.bitcoin.holdings import BitcoinHoldings
 from shared.adapters.evm.chain import Token
 from shared.adapters.evm.holdings import EvmHoldings
@@ -16,10 +23,15 @@ from shared.kernel.clock import SystemClock
 from shared.kernel.decision import By
 from shared.kernel.money import Asset
 from shared.payments.get_reconciliation import Showing
+from shared.payments.model import PaymentView
 from shared.payments.reconcile_payments import Holdings, Reconciling, Summary, reconcile_payments
 from shared.payments.reconciliation import Difference, Kind
 from shared.settings import ChainSettings, PostgresSettings
-from tests.integration.paying import Paying
+from tests.integration import paying as paying_module
+from tests.integration.paying import Paying, both
+
+BITCOIN, EVM = "bitcoin", "evm:31337"
+ROW = "update payments set {} where payment_id = '{}'"
 
 OPEN = Sql(
     "select kind, payment_id, asset, txid, expected, found, acknowledged_at is not null, scope"
@@ -85,3 +97,93 @@ def holdings(settings: ChainSettings) -> BitcoinHoldings | EvmHoldings:
         return BitcoinHoldings(settings.rpc, always_whole=True)
     tokens = [Token(Asset(token.symbol), token.contract, token.decimals) for token in settings.tokens]
     return EvmHoldings(settings.rpc, chain_id=settings.chain_id, tokens=tokens)
+
+
+class World(Comparing):
+    """A shop whose account keys the test has, the customers' wallets, and who compares."""
+
+    def __init__(self, paying: Paying, seed: bytes, bitcoins: BitcoinWallet, ethers: EvmWallet) -> None:
+        super().__init__(paying)
+        self.seed = seed
+        self.bitcoins = bitcoins
+        self.ethers = ethers
+
+    async def paid(self, *assets: Asset) -> list[PaymentView]:
+        """Have a payment in each asset settled and final."""
+        asked = [await self.paying.requested(asset) for asset in assets]
+        for each in asked:
+            self.pay(each.asset, each.address, each.due.units)
+        await self.final()
+        return asked
+
+    def pay(self, asset: Asset, address: str, units: int) -> None:
+        """Pay an address as a customer does."""
+        if asset == Asset.BTC:
+            self.bitcoins.pay(address, units)
+        else:
+            self.ethers.pay(asset, address, units)
+
+    async def final(self) -> None:
+        """Bury what was paid so deep that it is final, and have it read."""
+        self.bitcoins.mine(7)
+        self.ethers.mine(20)
+        for chain in (BITCOIN, EVM):
+            await self.paying.settle(chain)
+
+    async def changed(self, payment: PaymentView, change: str) -> None:
+        """Change the payment's row behind everybody's back."""
+        await self.paying.db.run(Sql(ROW.format(change, payment.payment_id)))
+
+    async def spent(self, payment: PaymentView) -> None:
+        """Move the coin of a payment in BTC away, as its shop could with its own keys."""
+        stored = await self.paying.store.load(payment.payment_id)
+        assert stored is not None
+        account = Bip84.FromSeed(self.seed, Bip84Coins.BITCOIN_REGTEST).Purpose().Coin().Account(0)
+        key = account.Change(Bip44Changes.CHAIN_EXT).AddressIndex(stored.state.derivation_index).PrivateKey()
+        wif = WifEncoder.Encode(key.Raw().ToBytes(), b"\xef")
+        (arrival,) = stored.state.transfers
+        rpc, units = self.bitcoins.rpc_url, arrival.units
+        output = {self.bitcoins.address: f"{(units - 500) / 10**8:.8f}"}
+        raw = call(rpc, "createrawtransaction", [{"txid": arrival.txid, "vout": arrival.position}], [output])
+        coin = {
+            "txid": arrival.txid,
+            "vout": arrival.position,
+            "scriptPubKey": stored.state.watch_key,
+            "amount": f"{units / 10**8:.8f}",
+        }
+        signed = call(rpc, "signrawtransactionwithkey", raw, [wif], [coin])
+        assert signed["complete"]
+        call(rpc, "sendrawtransaction", signed["hex"])
+
+    def sent(self, sender: str, to: str, *, value: int = 0, call_data: str = "0x") -> str:
+        """Send from an address as its shop could with its own keys, and return the transaction."""
+        rpc = self.ethers.rpc_url
+        call(rpc, "anvil_impersonateAccount", sender)
+        transaction = {"from": sender, "to": to, "value": hex(value), "data": call_data}
+        txid = str(call(rpc, "eth_sendTransaction", transaction))
+        call(rpc, "anvil_stopImpersonatingAccount", sender)
+        self.ethers.mine(1)
+        return txid
+
+
+@asynccontextmanager
+async def opened(
+    database: str, env: Mapping[str, str], bitcoins: BitcoinWallet, ethers: EvmWallet
+) -> AsyncIterator[World]:
+    """Open a shop on both chains, whose account keys are made from a seed that the test knows."""
+    seed = urandom(64)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(paying_module, "urandom", lambda size: seed[:size])
+        paying = await Paying(database, both(dict(env), dict(env))).opened()
+    ethers.mine(20)
+    await paying.scan(BITCOIN)
+    await paying.scan(EVM)
+    world = World(paying, seed, bitcoins, ethers)
+    yield world
+    await world.closed()
+    await paying.closed()
+
+
+def named(found: Sequence[Difference]) -> list[tuple[str, Kind, Asset | None]]:
+    """Return what was found, in short."""
+    return sorted(((each.scope, each.kind, each.asset) for each in found), key=str)

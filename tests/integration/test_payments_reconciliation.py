@@ -6,10 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from os import urandom
 
 import pytest
-from bip_utils import Bip44Changes, Bip84, Bip84Coins, WifEncoder
 
 from emulators.component import Running
 from emulators.json_rpc import call
@@ -18,27 +16,15 @@ from shared.adapters.bitcoin.holdings import BitcoinHoldings
 from shared.adapters.postgres.database import Sql
 from shared.adapters.postgres.reconciliation import PostgresRuns
 from shared.adapters.resilience import Limits
-from shared.kernel.decision import By, Claim, Role
-from shared.kernel.errors import Fenced, NotFound, Transient
-from shared.kernel.ids import DifferenceId, MerchantId
+from shared.kernel.decision import By
+from shared.kernel.errors import Fenced, Transient
 from shared.kernel.money import Asset
 from shared.payments import reconcile_payments as rule
 from shared.payments.chain import BlockRef, ChainMoved
-from shared.payments.get_reconciliation import (
-    AcknowledgeDifference,
-    GetReconciliation,
-    acknowledge_difference,
-    get_reconciliation,
-)
-from shared.payments.model import PaymentView
 from shared.payments.reconcile_payments import Holdings, Outcome, Reading, reconcile_payments
 from shared.payments.reconciliation import Difference, Kind, Receiver
-from tests.integration import paying as paying_module
-from tests.integration.paying import Paying, both
-from tests.integration.reconciling import CLOSED, RUNS, Comparing
-
-BITCOIN, EVM = "bitcoin", "evm:31337"
-ROW = "update payments set {} where payment_id = '{}'"
+from shared.payments.reconciliation_wallet import Wallet
+from tests.integration.reconciling import BITCOIN, CLOSED, EVM, RUNS, World, named, opened
 
 
 @pytest.fixture(scope="module")
@@ -51,98 +37,12 @@ def ethers(ethereum: Running) -> EvmWallet:
     return EvmWallet(ethereum.env["EVM_RPC_URL"])
 
 
-class World(Comparing):
-    """A shop whose account keys the test has, the customers' wallets, and who compares."""
-
-    def __init__(self, paying: Paying, seed: bytes, bitcoins: BitcoinWallet, ethers: EvmWallet) -> None:
-        super().__init__(paying)
-        self.seed = seed
-        self.bitcoins = bitcoins
-        self.ethers = ethers
-
-    async def paid(self, *assets: Asset) -> list[PaymentView]:
-        """Have a payment in each asset settled and final."""
-        asked = [await self.paying.requested(asset) for asset in assets]
-        for each in asked:
-            self.pay(each.asset, each.address, each.due.units)
-        await self.final()
-        return asked
-
-    def pay(self, asset: Asset, address: str, units: int) -> None:
-        """Pay an address as a customer does."""
-        if asset == Asset.BTC:
-            self.bitcoins.pay(address, units)
-        else:
-            self.ethers.pay(asset, address, units)
-
-    async def final(self) -> None:
-        """Bury what was paid so deep that it is final, and have it read."""
-        self.bitcoins.mine(7)
-        self.ethers.mine(20)
-        for chain in (BITCOIN, EVM):
-            await self.paying.settle(chain)
-
-    async def changed(self, payment: PaymentView, change: str) -> None:
-        """Change the payment's row behind everybody's back."""
-        await self.paying.db.run(Sql(ROW.format(change, payment.payment_id)))
-
-    async def spent(self, payment: PaymentView) -> None:
-        """Move the coin of a payment in BTC away, as its shop could with its own keys."""
-        stored = await self.paying.store.load(payment.payment_id)
-        assert stored is not None
-        account = Bip84.FromSeed(self.seed, Bip84Coins.BITCOIN_REGTEST).Purpose().Coin().Account(0)
-        key = account.Change(Bip44Changes.CHAIN_EXT).AddressIndex(stored.state.derivation_index).PrivateKey()
-        wif = WifEncoder.Encode(key.Raw().ToBytes(), b"\xef")
-        (arrival,) = stored.state.transfers
-        rpc, units = self.bitcoins.rpc_url, arrival.units
-        output = {self.bitcoins.address: f"{(units - 500) / 10**8:.8f}"}
-        raw = call(rpc, "createrawtransaction", [{"txid": arrival.txid, "vout": arrival.position}], [output])
-        coin = {
-            "txid": arrival.txid,
-            "vout": arrival.position,
-            "scriptPubKey": stored.state.watch_key,
-            "amount": f"{units / 10**8:.8f}",
-        }
-        signed = call(rpc, "signrawtransactionwithkey", raw, [wif], [coin])
-        assert signed["complete"]
-        call(rpc, "sendrawtransaction", signed["hex"])
-
-    def sent(self, sender: str, to: str, *, value: int = 0, call_data: str = "0x") -> str:
-        """Send from an address as its shop could with its own keys, and return the transaction."""
-        rpc = self.ethers.rpc_url
-        call(rpc, "anvil_impersonateAccount", sender)
-        transaction = {"from": sender, "to": to, "value": hex(value), "data": call_data}
-        txid = str(call(rpc, "eth_sendTransaction", transaction))
-        call(rpc, "anvil_stopImpersonatingAccount", sender)
-        self.ethers.mine(1)
-        return txid
-
-
 @pytest.fixture
 async def world(
-    database: str,
-    bitcoin: Running,
-    ethereum: Running,
-    bitcoins: BitcoinWallet,
-    ethers: EvmWallet,
-    monkeypatch: pytest.MonkeyPatch,
+    database: str, bitcoin: Running, ethereum: Running, bitcoins: BitcoinWallet, ethers: EvmWallet
 ) -> AsyncIterator[World]:
-    seed = urandom(64)
-    with monkeypatch.context() as patched:
-        patched.setattr(paying_module, "urandom", lambda size: seed[:size])
-        paying = await Paying(database, both(dict(bitcoin.env), dict(ethereum.env))).opened()
-    ethers.mine(20)
-    await paying.scan(BITCOIN)
-    await paying.scan(EVM)
-    world = World(paying, seed, bitcoins, ethers)
-    yield world
-    await world.closed()
-    await paying.closed()
-
-
-def named(found: Sequence[Difference]) -> list[tuple[str, Kind, Asset | None]]:
-    """Return what was found, in short."""
-    return sorted(((each.scope, each.kind, each.asset) for each in found), key=str)
+    async with opened(database, {**bitcoin.env, **ethereum.env}, bitcoins, ethers) as world:
+        yield world
 
 
 async def test_what_is_right_is_named_by_nobody(world: World) -> None:
@@ -279,43 +179,6 @@ async def test_what_was_credited_and_is_not_on_the_chain_is_named(world: World, 
     )
 
 
-async def test_coins_that_the_shop_moved_itself_are_named_until_somebody_says_so(world: World) -> None:
-    btc, eth, usdc = await world.paid(Asset.BTC, Asset.ETH, Asset.USDC)
-    assert await world.run() == []
-    await world.spent(btc)
-    world.sent(eth.address, world.ethers.address, value=eth.due.units // 2)
-    world.pay(Asset.ETH, usdc.address, 10**17)
-    token = next(each.contract for each in world.paying.chains[EVM].tokens if each.symbol == "USDC")
-    transfer = "0xa9059cbb" + world.ethers.address[2:].rjust(64, "0") + f"{usdc.due.units:064x}"
-    txid = world.sent(usdc.address, token, call_data=transfer)
-    assert await world.run() == []  # in no final block yet
-    await world.final()
-    found = await world.run()
-    assert named(found) == [
-        (BITCOIN, Kind.MOVED, Asset.BTC),
-        (EVM, Kind.MOVED, Asset.ETH),
-        (EVM, Kind.MOVED, Asset.ETH),
-        (EVM, Kind.MOVED, Asset.USDC),
-    ]
-    moved = next(each for each in found if each.asset == Asset.USDC)
-    assert (moved.txid, moved.expected, moved.payment_id) == (txid, usdc.due.units, usdc.payment_id)
-    assert world.told.summaries[-1].unacknowledged == 3
-    shown = await own(world)
-    assert len(shown.differences) == 4
-    for each in shown.differences:
-        command = AcknowledgeDifference(reason="to the vault")
-        by = owner(world, Claim("usr_owner", "route", f"key-{each.difference_id}", b"body"))
-        kept = await acknowledge_difference(each.difference_id, command, by=by, using=world.showing)
-        assert kept.view.reason == "to the vault"
-    assert await world.run() == []
-    assert world.told.summaries[-1].unacknowledged == 0
-    assert len(await world.open()) == 4
-    world.sent(eth.address, world.ethers.address, value=1)
-    await world.final()
-    assert named(await world.run()) == [(EVM, Kind.MOVED, Asset.ETH)]
-    assert world.told.summaries[-1].unacknowledged == 1
-
-
 async def test_a_balance_that_no_transaction_explains_is_named(world: World) -> None:
     less, more = await world.paid(Asset.ETH, Asset.ETH)
     call(world.ethers.rpc_url, "anvil_setBalance", less.address, hex(less.due.units - 7))
@@ -345,6 +208,10 @@ class Failing:
             raise Transient("The node does not answer.")
         self.left -= 1
         return await self.real.read(receivers, at, since=since, whole=whole)
+
+    async def wallet(self, at: BlockRef, *, whole: bool) -> Wallet | None:
+        """There is none."""
+        return None
 
 
 async def test_a_node_that_goes_down_in_the_middle_makes_its_run_incomplete_and_no_other(
@@ -430,49 +297,3 @@ async def test_between_whole_runs_only_what_changed_or_differs_is_looked_at(worl
     ]
     assert await world.open() == [Kind.ROW_DIFFERS]
     assert new.payment_id
-
-
-def owner(world: World, once: Claim | None = None) -> By:
-    shop = world.paying.ordering.shop
-    return By("usr_owner", frozenset({Role.OWNER}), shop.merchant_id, once=once)
-
-
-async def own(world: World, **asked: object):  # type: ignore[no-untyped-def]
-    wanted = GetReconciliation.model_validate(asked)
-    return (await get_reconciliation(wanted, by=owner(world), using=world.showing)).view
-
-
-async def test_nobody_else_sees_or_acknowledges_a_difference(world: World) -> None:
-    (payment,) = await world.paid(Asset.USDC)
-    await world.changed(payment, "included = included + 1")
-    await world.run()
-    (shown,) = (await own(world)).differences
-    assert (shown.kind, shown.payment_id) == (Kind.ROW_DIFFERS, payment.payment_id)
-    rival = By("usr_rival", frozenset({Role.OWNER}), MerchantId.new(), once=Claim("r", "r", "k", b"b"))
-    assert (await get_reconciliation(GetReconciliation(), by=rival, using=world.showing)).view.differences == ()
-    command = AcknowledgeDifference(reason="mine now")
-    for id_ in (shown.difference_id, DifferenceId.new()):
-        with pytest.raises(NotFound):
-            await acknowledge_difference(id_, command, by=rival, using=world.showing)
-    assert (await own(world)).differences[0].acknowledged_at is None
-
-
-async def test_a_day_shows_what_was_open_on_it_page_by_page(world: World) -> None:
-    payments = await world.paid(Asset.USDC, Asset.USDC, Asset.USDC)
-    for payment in payments:
-        await world.changed(payment, "included = included + 1")
-    await world.run()
-    rows = await world.paying.db.run(Sql("select (min(opened_at) at time zone 'UTC')::date from"
-                                         " reconciliation_differences"))  # fmt: skip
-    day = rows[0][0]
-    first = await own(world, day=day, limit=2)
-    rest = await own(world, day=day, limit=2, cursor=first.next)
-    assert (len(first.differences), len(rest.differences), rest.next) == (2, 1, None)
-    assert {run.scope for run in first.runs} == {"books", BITCOIN, EVM}
-    before = await own(world, day=day - timedelta(days=1))
-    assert (before.differences, before.runs) == ((), ())
-    for payment in payments:
-        await world.changed(payment, "included = included - 1")
-    await world.run()
-    assert (await own(world)).differences == ()
-    assert len((await own(world, day=day)).differences) == 3

@@ -21,6 +21,7 @@ from shared.kernel.money import Asset
 from shared.payments.chain import BlockRef, ChainMoved, Outpoint
 from shared.payments.reconcile_payments import Reading
 from shared.payments.reconciliation import Arrived, Credited, Evidence, Left, Receiver
+from shared.payments.reconciliation_wallet import Wallet
 
 T = TypeVar("T")
 
@@ -72,6 +73,30 @@ class _Scan(msgspec.Struct):
     unspents: list[_Unspent]
 
 
+class _Address(msgspec.Struct, rename="camel"):
+    script_pub_key: str
+
+
+class _Prevout(msgspec.Struct, rename="camel"):
+    height: int
+    value: Decimal
+    script_pub_key: _Script
+
+
+class _Input(msgspec.Struct):
+    """An input with the coin that it spends; a coinbase has none."""
+
+    prevout: _Prevout | None = None
+
+
+class _Inputs(msgspec.Struct):
+    vin: list[_Input]
+
+
+class _Spending(msgspec.Struct):
+    tx: list[_Inputs]
+
+
 class _Head(msgspec.Struct):
     height: int
     time: int
@@ -80,8 +105,17 @@ class _Head(msgspec.Struct):
 class BitcoinHoldings:
     """Fulfils `shared.payments.reconcile_payments.Holdings`. `always_whole`: a node whose set is small."""
 
-    def __init__(self, url: str, *, name: str = "bitcoin", always_whole: bool = False, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str = "bitcoin",
+        hot_wallet: str = "",
+        always_whole: bool = False,
+        limits: Limits = LIMITS,
+    ) -> None:
         self.name = name
+        self._hot_wallet = hot_wallet
         self._rpc = JsonRpc(f"{name} reconciled", url, limits)
         self._always_whole = always_whole
 
@@ -121,6 +155,26 @@ class BitcoinHoldings:
                 evidence[receiver.key] = Evidence({Asset.BTC: units}, tuple(arrived), left)
         return Reading(Counter({Asset.BTC: held}), evidence, whole)
 
+    async def wallet(self, at: BlockRef, *, whole: bool) -> Wallet | None:
+        """Return what the hot wallet holds at this block; None where there is none, or the run is not a whole one.
+
+        The node tells what is unspent at its tip: what blocks above the compared one took away is put back.
+        """
+        if not (self._hot_wallet and (whole or self._always_whole)):
+            return None
+        told = await self._rpc.call(_Address, "validateaddress", self._hot_wallet)
+        unspent = (await self._scanned([told.script_pub_key])).unspents
+        units = sum(_satoshi(coin.amount) for coin in unspent if coin.height <= at.height)
+        for height in range(at.height + 1, await self._rpc.call(int, "getblockcount") + 1):
+            block = await self._rpc.call(_Spending, "getblock", await self.hash_at(height), 3)
+            coins = [spent.prevout for one in block.tx for spent in one.vin if spent.prevout]
+            units += sum(
+                _satoshi(coin.value)
+                for coin in coins
+                if coin.script_pub_key.hex == told.script_pub_key and coin.height <= at.height
+            )
+        return Wallet(self._hot_wallet, {Asset.BTC: units})
+
     async def _unspent(self, coins: Sequence[Outpoint]) -> dict[Outpoint, _Coin]:
         """Return those of the coins that are unspent at the tip."""
         found: dict[Outpoint, _Coin] = {}
@@ -159,16 +213,19 @@ class BitcoinHoldings:
         """Return the unspent coins of these scripts that nobody was credited with, by script."""
         found: dict[str, list[Arrived]] = {}
         for start in range(0, len(scripts), _SCRIPTS):
-            wanted = [f"raw({script})" for script in scripts[start : start + _SCRIPTS]]
-            scan = await self._rpc.call(_Scan, "scantxoutset", "start", wanted)
-            if not scan.success:
-                raise ChainMoved("the node was stopped while it went through all unspent coins")
-            for coin in scan.unspents:
+            for coin in (await self._scanned(scripts[start : start + _SCRIPTS])).unspents:
                 if Outpoint(coin.txid, coin.vout) not in credited and coin.height <= at.height:
                     time = await self._time(coin.height)
                     arrived = Arrived(Asset.BTC, coin.txid, coin.vout, _satoshi(coin.amount), coin.height, time)
                     found.setdefault(coin.script_pub_key, []).append(arrived)
         return found
+
+    async def _scanned(self, scripts: Sequence[str]) -> _Scan:
+        """Return all unspent coins of these scripts, as of the tip."""
+        scan = await self._rpc.call(_Scan, "scantxoutset", "start", [f"raw({script})" for script in scripts])
+        if not scan.success:
+            raise ChainMoved("the node was stopped while it went through all unspent coins")
+        return scan
 
     async def _time(self, height: int) -> datetime:
         head = await self._rpc.call(_Head, "getblockheader", await self.hash_at(height))

@@ -20,6 +20,7 @@ from shared.kernel.money import Asset
 from shared.payments.chain import NATIVE_POSITION, BlockRef, ChainMoved, NodeUntrusted
 from shared.payments.reconcile_payments import Reading
 from shared.payments.reconciliation import Arrived, Evidence, Left, Receiver, as_credited
+from shared.payments.reconciliation_wallet import Wallet
 
 T = TypeVar("T")
 
@@ -88,13 +89,21 @@ class EvmHoldings:
     """Fulfils `shared.payments.reconcile_payments.Holdings` for one EVM chain."""
 
     def __init__(
-        self, url: str, *, chain_id: int, tokens: Collection[Token], native: Asset = Asset.ETH, window: int = WINDOW
+        self,
+        url: str,
+        *,
+        chain_id: int,
+        tokens: Collection[Token],
+        native: Asset = Asset.ETH,
+        hot_wallet: str = "",
+        window: int = WINDOW,
     ) -> None:
         self.name = f"evm:{chain_id}"
         self._rpc = JsonRpc(f"{self.name} reconciled", url, LIMITS)
         self._native = native
         self._contract_by_asset = {token.asset: token.contract.lower() for token in tokens}
         self._asset_by_contract = {contract: asset for asset, contract in self._contract_by_asset.items()}
+        self._hot_wallet = hot_wallet
         self._window = window
 
     async def close(self) -> None:
@@ -121,6 +130,13 @@ class EvmHoldings:
             doubtful += await self._forged(sure, at)
         evidence = await self._explained(doubtful, held, at, since)
         return Reading(total, evidence, whole=True)
+
+    async def wallet(self, at: BlockRef, *, whole: bool) -> Wallet | None:
+        """Return what the hot wallet holds at this block, None where there is none."""
+        if not self._hot_wallet:
+            return None
+        key = self._hot_wallet.lower()
+        return Wallet(self._hot_wallet, (await self._held([key], at))[key])
 
     async def _held(self, keys: Sequence[str], at: BlockRef) -> dict[str, dict[Asset, int]]:
         held: dict[str, dict[Asset, int]] = {key: {} for key in keys}

@@ -26,6 +26,7 @@ from shared.payments.ledger import Entry, Happened
 from shared.payments.model import Payment
 from shared.payments.reconcile_payments import Opened, Outcome, Run, Summary
 from shared.payments.reconciliation import BOOKS, Booked, Difference, Kind, Receiver, credited
+from shared.payments.refund_model import Refund
 
 LEASE_S: Final = 900.0
 """Longer than a run takes; the end of a run that outlasted it is refused where another has begun."""
@@ -34,7 +35,7 @@ WHOLE_EVERY: Final = timedelta(hours=24)
 LATELY: Final = timedelta(days=7)
 
 _FINAL: Final = Sql(
-    "select b.height, b.block_hash from chain_cursors c"
+    "select b.height, b.block_hash, b.block_time from chain_cursors c"
     " join chain_blocks b on b.chain = c.chain and b.height = c.final_height where c.chain = :scope"
 )
 _BEGIN: Final = Sql(
@@ -54,7 +55,11 @@ select depth, began_at, before.height,
        (select coalesce(jsonb_object_agg(payment_id, txids), '{}')::text
           from (select payment_id, jsonb_agg(distinct txid) txids from reconciliation_differences
                  where scope = :scope and closed_at is null and txid is not null and payment_id is not null
-                 group by 1) as open)
+                 group by 1) as open),
+       (select coalesce(totals -> 'funded', '{}')::text from reconciliation_runs
+         where scope = :scope and state = 'complete' order by began_at desc limit 1),
+       array(select asset from reconciliation_differences
+              where scope = :scope and kind = 'hot_wallet_short' and closed_at is null and acknowledged_at is not null)
   from begun, before
 """
 )
@@ -96,6 +101,9 @@ _BALANCES: Final = Sql(
 )
 _RECEIVERS: Final = rows_sql(
     PAYMENTS, f"where chain = :scope and payment_id > :after and {_IN_SCOPE} order by payment_id limit :limit::int"
+)
+_REFUNDS: Final = Sql(
+    "select refund::text from payments, jsonb_array_elements(refunds) refund where chain = :scope and refunds <> '[]'"
 )
 _FOUND: Final = Sql(
     """
@@ -162,23 +170,35 @@ class PostgresRuns:
         """Return a run, or None while another has the lease, or before the chain has a final block."""
 
         def work(connection: Connection) -> Run | None:
-            block: BlockRef | None = None
+            block, block_time = None, None
             if scope != BOOKS:
                 rows = connection.run(_FINAL, {"scope": scope})
                 if not rows:
                     return None
-                block = BlockRef(scope, rows[0][0], rows[0][1])
+                block, block_time = BlockRef(scope, rows[0][0], rows[0][1]), rows[0][2]
             lease = acquire(connection, _lease_name(scope), owner, ttl_s=self._lease_s)
             if lease is None:
                 return None
             run_id = f"run_{uuid7_hex()}"
             params = {"scope": scope, "run_id": run_id, "whole_s": self._whole_every.total_seconds()}
             place = {"height": block.height if block else None, "block_hash": block.hash if block else None}
-            depth, began, last_height, suspects = connection.run(_BEGIN, {**params, **place})[0]
+            depth, began, last_height, suspects, funded, excused = connection.run(_BEGIN, {**params, **place})[0]
             since = began - self._lately if depth == "recent" else None
             epoch = (lease.generation, lease.epoch)
-            named = msgspec.json.decode(suspects, type=dict[str, list[str]])
-            return Run(run_id, scope, owner, *epoch, began, since, block, last_height, named)
+            return Run(
+                run_id,
+                scope,
+                owner,
+                *epoch,
+                began,
+                since,
+                block,
+                last_height,
+                suspects=msgspec.json.decode(suspects, type=dict[str, list[str]]),
+                block_time=block_time,
+                funded=_units(funded),
+                excused=frozenset(Asset(each) for each in excused),
+            )
 
         return await self._db.transaction(work)
 
@@ -253,6 +273,11 @@ class PostgresRuns:
         ]
         return found, payments[-1].payment_id if len(payments) == limit else None
 
+    async def refunds(self, run: Run) -> Sequence[Refund]:
+        """Return every refund of the chain's payments."""
+        rows = await self._db.run(_REFUNDS, scope=run.scope)
+        return [Refund.model_validate_json(refund) for (refund,) in rows]
+
     async def end(self, run: Run, outcome: Outcome) -> Summary:
         """Keep what was found, close what is gone; all of it or nothing. Raises Fenced."""
         lease = Lease(_lease_name(run.scope), run.owner, run.generation, run.epoch)
@@ -286,6 +311,11 @@ class PostgresRuns:
 
 def _lease_name(scope: str) -> str:
     return f"reconcile:{scope}"
+
+
+def _units(totals: str | None) -> dict[Asset, int]:
+    told = msgspec.json.decode(totals or "{}", type=dict[str, str])
+    return {Asset(asset): int(units) for asset, units in told.items()}
 
 
 def _since(run: Run) -> str | None:
