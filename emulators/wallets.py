@@ -7,6 +7,7 @@ wallet goes through `web3`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -230,6 +231,7 @@ class EvmWallet:
         """
         raws = [call(self.rpc_url, "eth_getRawTransactionByHash", txid) for txid in keep]
         call(self.rpc_url, "anvil_reorg", depth, [[raw, 0] for raw in raws])
+        call(self.rpc_url, "evm_setTime", int(time.time()))  # its clock has gone back with the blocks
         self.mine(1)
 
     def _contract(self, name: str, address: str) -> Contract:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -97,6 +97,12 @@ class Miner:
         for _ in range(blocks):
             self.mine()
 
+    def unmined(self) -> None:
+        """Take everything for lost that was sent: the node has come back with less than it had."""
+        with self._lock:
+            for one in self._sent.values():
+                one.mined = False
+
     def height(self) -> int:
         """Return the height of the tip."""
         raise NotImplementedError
@@ -107,6 +113,10 @@ class Miner:
 
     def replace_blocks(self, depth: int, reorg: Reorg, lost: list[Sent]) -> None:
         """Replace the last blocks; `lost` are the customers' transactions in them."""
+        raise NotImplementedError
+
+    def replace_last(self, depth: int, instead: Sequence[Signed]) -> None:
+        """Replace the last blocks by others with these transactions."""
         raise NotImplementedError
 
     def transactions(self, height: int) -> list[str]:
@@ -124,11 +134,12 @@ class Miner:
     def _step(self) -> None:
         self._again()
         if self.due and self.due[0].at_s <= self.now():
-            self._reorganise(self.due.pop(0))
+            self.reorganise(self.due.pop(0))
         else:
             self.mine()
 
-    def _reorganise(self, reorg: Reorg) -> None:
+    def reorganise(self, reorg: Reorg) -> None:
+        """Replace the last blocks, as many as were mined since the chain may be reorganised."""
         top = self.height()
         depth = min(reorg.depth, top - self.lowest)
         if depth < 1:
@@ -226,6 +237,13 @@ class BitcoinMiner(Miner):
         for _ in range(depth):
             self._generated([])
 
+    def replace_last(self, depth: int, instead: Sequence[Signed]) -> None:
+        self.node.call("invalidateblock", self._hash(self.height() - depth + 1))
+        self.address = self.node.call("getnewaddress", path=f"/wallet/{FAUCET}")
+        self._generated([signed.raw for signed in instead])
+        for _ in range(depth):
+            self._generated([])
+
     def _generated(self, transactions: list[str]) -> None:
         self._mined_block(self.node.call("generateblock", self.address, transactions)["hash"])
 
@@ -276,11 +294,18 @@ class EvmMiner(Miner):
                 included.append((one.signed.raw, chance.randrange(depth)))
             else:
                 one.due_at = now + chance.uniform(0, 5)
-        self.node.call("anvil_reorg", depth, [list(each) for each in included])
-        self.node.call("anvil_mine", "0x1")
+        self._branch(depth, included)
         top = self.height()
         for height in range(top - depth - 1, top + 1):
             self._mined(self.transactions(height))
+
+    def replace_last(self, depth: int, instead: Sequence[Signed]) -> None:
+        self._branch(depth, [(signed.raw, 0) for signed in instead])
+
+    def _branch(self, depth: int, included: Sequence[tuple[str, int]]) -> None:
+        self.node.call("anvil_reorg", depth, [list(each) for each in included])
+        self.node.call("evm_setTime", int(time.time()))  # its clock has gone back with the blocks
+        self.node.call("anvil_mine", "0x1")
 
     def restarted(self) -> None:
         """Go on after a restart: nothing is mined by itself, and no branch begins before it."""

@@ -59,7 +59,7 @@ class Known:
     refused: str = ""
 
 
-class _Shifted:
+class SlowClock:
     """A clock that is slow by so much."""
 
     def __init__(self, by: timedelta) -> None:
@@ -165,7 +165,7 @@ class Payers:
             shops=PostgresShopTerms(db),
             menus=PostgresMenus(db),
             payments=PostgresPaymentStandings(db),
-            clock=_Shifted(PAY_WITHIN - _LEFT),
+            clock=SlowClock(PAY_WITHIN - _LEFT),
         )
         claim = Claim(customer.user_id, "POST /v1/orders", uuid.uuid4().hex, b"{}")
         merchant = MerchantId.like(customer.user_id)
