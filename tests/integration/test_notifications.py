@@ -231,6 +231,7 @@ class Flaky:
 
 
 async def test_a_crash_after_the_attempt_was_recorded_is_never_sent_again(database: str) -> None:
+    """Rule 15: the attempt is recorded first, and what may have been sent is not sent again."""
     mail = Flaky()
     room = await Room(database, mail=mail).open()
     await room.prefers()

@@ -250,6 +250,7 @@ async def test_a_batch_whose_backend_is_killed_while_it_waits_is_placed_once(dat
 async def test_backends_killed_again_and_again_under_load_neither_lose_nor_double_an_order(
     database: str, locker: Locker
 ) -> None:
+    """Rule 6: after a lost connection, by key first."""
     at = ordering(database, lanes=4)
     await at.stocked(300)
     kinds: Counter[str] = Counter()
