@@ -42,10 +42,15 @@ _LIBRARY = re.compile(r"(lib(?!systemd|mount|selinux|blkid|pcre2|c-gconv)|zlib1g
 
 @dataclass
 class Bitcoin:
-    """One node without peers, with a transaction index and REST, and a funded wallet named `faucet`."""
+    """One node, with a transaction index and REST, and a funded wallet named `faucet`.
+
+    It has no peers, unless another one listens on `peer_port`; a node that is to `follow` one has no wallet.
+    """
 
     name: str = "bitcoin"
     port: int | None = None
+    peer_port: int | None = None
+    follow: int | None = None
 
     def start(self, workdir: Path) -> Running:
         program = install()
@@ -54,15 +59,21 @@ class Bitcoin:
         url = f"http://{_USER}:{_password(folder)}@{HOST}:{port}"
         server = Process(
             self.name,
-            [*program, f"-datadir={folder}", f"-rpcport={port}"],
+            [*program, f"-datadir={folder}", f"-rpcport={port}", *self._peers()],
             workdir=workdir,
             ready=lambda: _answers(url),
             hint=f"A damaged data folder may be removed ({folder}).",
         )
         server.start()
-        _fund(url)
+        if self.follow is None:
+            _fund(url)
         about = f"{_version(url)}, regtest, on {port}"
         return Running(self.name, about, {"BITCOIN_RPC_URL": url}, (server,))
+
+    def _peers(self) -> list[str]:
+        if self.peer_port is not None:
+            return ["-listen=1", f"-bind={HOST}:{self.peer_port}", "-connect=0"]
+        return [] if self.follow is None else [f"-connect={HOST}:{self.follow}"]
 
 
 def chain(env: Mapping[str, str]) -> dict[str, object]:

@@ -404,6 +404,10 @@ class ChainSettings:
     tokens: tuple[TokenSettings, ...] = ()
     finality: str = "tag"
     """EVM: `tag` (the node's finalized block) or `depth:n`."""
+    second: str = field(default="", repr=False)
+    """The rpc URL of another node of this chain, run by somebody else: a block settles nothing before both have it."""
+    alone_depth: int = 6
+    """As many confirmations more are needed while one of the two is missing."""
     policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     """By symbol, what of `shared/payments/policy.py` is set otherwise: tolerance, tolerance_bp, dust, tiers."""
     spending: Mapping[str, int] = field(default_factory=dict, hash=False)

@@ -228,13 +228,17 @@ class PaymentExpired(PaymentFact):
 
 
 class BlockScanned(Fact):
-    """A watcher's cursor reached this block; everything up to `final_height` is final."""
+    """A watcher's cursor reached this block; everything up to `final_height` is final.
+
+    Confirmations count from `agreed`, where two nodes are asked: up to there both say the same.
+    """
 
     type: ClassVar = "payment.block_scanned.v1"
     chain: str
     height: int
     block_hash: str
     final_height: int
+    agreed: int | None = None
     scanned_at: datetime
 
 

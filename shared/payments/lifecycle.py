@@ -195,6 +195,7 @@ def evolve_cursor(cursor: ChainCursor | None, fact: Fact) -> ChainCursor:
         height=fact.height,
         block_hash=fact.block_hash,
         final_height=fact.final_height,
+        agreed=fact.agreed,
         scanned_at=fact.scanned_at,
     )
 

@@ -163,6 +163,7 @@ class ChainCursor(Frozen):
     height: int
     block_hash: str
     final_height: int
+    agreed: int | None = None
     scanned_at: datetime
 
 

@@ -218,6 +218,8 @@ class Cursor:
 
     block: BlockRef
     final_height: int
+    agreed: int
+    """The height that confirmations count from."""
     caught_up_at: datetime
     """Up to when (database clock) everything on the chain was read."""
 
@@ -257,11 +259,28 @@ class Cursors(Protocol):
         rule: Callable[[Payment, Observation], Sequence[Fact]],
         *,
         final_height: int | None,
+        agreed: int | None = None,
         by: By,
     ) -> Cursor | None:
         """Write an observation: cursor, facts of every payment it touches, coins to watch; all of it or nothing.
 
-        `final_height` is None for an observation without blocks. Returns the new cursor. Raises Fenced.
+        `final_height` is None for an observation without blocks, `agreed` where one node is asked. Returns the new
+        cursor. Raises Fenced.
+        """
+        ...
+
+    async def agree(
+        self,
+        turn: Turn,
+        observed: Observation,
+        rule: Callable[[Payment, Observation], Sequence[Fact]],
+        *,
+        agreed: int,
+        by: By,
+    ) -> Cursor:
+        """Write that a second node says the same of blocks that were read before; `observed` has them again.
+
+        Raises Fenced.
         """
         ...
 
@@ -297,6 +316,31 @@ class Books(Protocol):
     async def reached(self, turn: Turn, last: Sequence[Account]) -> None:
         """Note that the round has passed these accounts."""
         ...
+
+
+class Gauges(Protocol):
+    """Shows how watching a chain goes, and raises the alarm."""
+
+    def read(self, chain: str, *, blocks: int, seconds: float, at: datetime) -> None:
+        """Tell how far behind the tip a pass ended that ended at `at`."""
+        ...
+
+    def nodes(self, chain: str, *, missing: bool, apart: int, unsettled: int) -> None:
+        """Tell whether the other node is missing, about how many blocks the nodes contradict each other, and how many
+        blocks wait for it before anything settles in them."""
+        ...
+
+    def short(self, chain: str, receivers: int) -> None:
+        """Tell that so many receivers have less than came and left by what was read."""
+        ...
+
+
+class NoGauges:
+    """Shows nothing."""
+
+    def read(self, chain: str, *, blocks: int, seconds: float, at: datetime) -> None: ...
+    def nodes(self, chain: str, *, missing: bool, apart: int, unsettled: int) -> None: ...
+    def short(self, chain: str, receivers: int) -> None: ...
 
 
 class Receivers(Protocol):

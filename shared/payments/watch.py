@@ -6,11 +6,11 @@ lease's epoch third. Whatever goes wrong, the cursor stands where everything bef
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from shared.kernel.clock import Clock
 from shared.kernel.decision import By
@@ -22,12 +22,15 @@ from shared.payments.chain import (
     MempoolChain,
     NodeUntrusted,
     Outpoint,
+    ScannedRange,
     Spend,
     Unconfirmed,
+    Watch,
 )
 from shared.payments.looking import Looked, Looking
 from shared.payments.observation import Observation, Sighting, observe
-from shared.payments.ports import Cursor, Cursors, Receivers, Turn
+from shared.payments.ports import Cursor, Cursors, Gauges, NoGauges, Receivers, Turn
+from shared.payments.two_nodes import NodesContradict, TwoNodes
 
 BUDGET_S: Final = 20.0
 """A pass stops at a commit after so long; the next tick goes on from there."""
@@ -53,6 +56,9 @@ class Watching:
     budget_s: float = BUDGET_S
     looking: Looking | None = None
     """How balances are looked at, on a chain where coins can arrive unseen."""
+    pair: TwoNodes[Any] | None = None
+    """The node, where it is two of them."""
+    gauges: Gauges = field(default_factory=NoGauges)
 
 
 @dataclass
@@ -86,12 +92,50 @@ class Watcher:
     async def _pass(self, turn: Turn, *, by: By) -> None:
         listed = await self.mempool.mempool() if self.mempool else None
         tip = await self.using.node.tip()
-        turn = await self._scanned(turn, tip, by=by)
+        try:
+            turn = await self._confirmed_by_both(turn, by=by)
+            turn = await self._scanned(turn, tip, by=by)
+        except NodesContradict:
+            self._measure(turn, tip, contradiction=True)
+            raise
+        apart = self._measure(turn, tip)
         if turn.cursor is None or turn.cursor.block != tip:
             return  # out of budget, or the node is behind us: nothing is proven
         if self.mempool and listed is not None:
             await self._sighted(turn, self.mempool, listed, by=by)
-        await self.using.cursors.caught_up(turn, mempool=listed is not None)
+        if not apart:  # on a branch that one node alone is on, what did not come proves nothing
+            await self.using.cursors.caught_up(turn, mempool=listed is not None)
+
+    def _measure(self, turn: Turn, tip: BlockRef, *, contradiction: bool = False) -> int:
+        """Tell how far behind we are, and return how many blocks the nodes are in contradiction about."""
+        cursor, pair, now = turn.cursor, self.using.pair, self.using.clock.now()
+        behind = max(tip.height - cursor.block.height, 0) if cursor else 0
+        behind_s = (now - cursor.caught_up_at).total_seconds() if cursor and behind else 0.0
+        self.using.gauges.read(turn.chain, blocks=behind, seconds=behind_s, at=now)
+        apart = 0
+        if pair is not None and cursor is not None:
+            apart = max(pair.apart(cursor.block.height, cursor.agreed), int(contradiction))
+            self.using.gauges.nodes(turn.chain, missing=pair.missing, apart=apart, unsettled=_unsettled(cursor))
+        return apart
+
+    async def _confirmed_by_both(self, turn: Turn, *, by: By) -> Turn:
+        """Have the other node confirm what it missed or contradicted when it was read."""
+        node, cursor, pair = self.using.node, turn.cursor, self.using.pair
+        if pair is None or cursor is None or cursor.agreed >= cursor.block.height or pair.missing:
+            return turn
+        first = cursor.agreed + 1
+        last = min(cursor.block.height, first + self.using.range_blocks - 1)
+        receivers = await self.using.receivers.refresh(turn.chain)
+        inputs = await self.using.receivers.inputs(turn.chain)
+        scanned = await node.scan(first, last, receivers, inputs.keys())
+        if await node.block_hash(cursor.block.height) != cursor.block.hash:
+            return turn  # another branch has to be read first
+        agreed = max(cursor.agreed, pair.settles(last, await pair.agreed(scanned, receivers, inputs.keys())))
+        if agreed == cursor.agreed:
+            return turn
+        again = Observation(chain=turn.chain, at=self.using.clock.now(), blocks=scanned.blocks, behind=True)
+        after = await self.using.cursors.agree(turn, again, observe, agreed=agreed, by=by)
+        return replace(turn, cursor=after)
 
     async def _scanned(self, turn: Turn, tip: BlockRef, *, by: By) -> Turn:
         """Return the turn with its cursor at the tip, or as near as the budget goes."""
@@ -121,10 +165,13 @@ class Watcher:
         inputs = await self.using.receivers.inputs(turn.chain)
         final_height = await node.finalized_height()
         scanned = await node.scan(first, last, receivers, inputs.keys())
+        agreed = await self._agreed(cursor, base, scanned, receivers, inputs.keys())
         if base is not None and scanned.blocks[0].parent_hash != base.hash:
             raise ChainMoved(f"block {first} does not follow the one that was scanned before it")
         looking = self.using.looking
         looked = await looking.look(turn, scanned, tip, fork=fork) if looking else Looked()
+        if looking:
+            self.using.gauges.short(turn.chain, looked.short)
         if fork is not None:
             self._read = frozenset()  # what a lost block held may be back in the mempool
         observed = Observation(
@@ -140,11 +187,30 @@ class Watcher:
             bases=looked.bases,
         )
         # A branch that got shorter makes nothing less final than it was told to be.
-        final = max(min(final_height, scanned.last.height), cursor.final_height if cursor else -1)
-        after = await self._record(turn, observed, final, by=by)
+        newest = scanned.last.height if agreed is None else agreed
+        final = max(min(final_height, newest), cursor.final_height if cursor else -1)
+        after = await self._record(turn, observed, final, agreed, by=by)
         if looking and looked.round_:
             await looking.books.reached(turn, looked.round_)
         return replace(turn, cursor=after)
+
+    async def _agreed(
+        self,
+        cursor: Cursor | None,
+        base: BlockRef | None,
+        scanned: ScannedRange,
+        watched: Watch,
+        inputs: Collection[Outpoint],
+    ) -> int | None:
+        """Return the height that confirmations count from after this range; None where there is one node."""
+        pair = self.using.pair
+        if pair is None:
+            return None
+        below = scanned.blocks[0].ref.height - 1
+        before = min(cursor.agreed, below) if cursor and base else below
+        # Whether it says the same of blocks above a gap is asked when the gap is closed.
+        both = await pair.agreed(scanned, watched, inputs) if before == below else before
+        return max(before, pair.settles(scanned.last.height, both))
 
     async def _fork(self, turn: Turn, cursor: Cursor) -> BlockRef | None:
         """Return the last block that our branch and the node's share, None where ours is still the best.
@@ -173,7 +239,7 @@ class Watcher:
             found = await node.unconfirmed(batch, receivers, inputs.keys())
             gone |= found.gone
             if found.transactions:
-                await self._record(turn, self._unconfirmed(found, inputs), None, by=by)
+                await self._record(turn, self._unconfirmed(found, inputs), None, None, by=by)
         self._read = listed - gone
 
     def _unconfirmed(self, found: Unconfirmed, inputs: Mapping[Outpoint, frozenset[str]]) -> Observation:
@@ -186,8 +252,16 @@ class Watcher:
             mempool_watched=True,
         )
 
-    async def _record(self, turn: Turn, observed: Observation, final_height: int | None, *, by: By) -> Cursor | None:
-        return await self.using.cursors.record(turn, observed, observe, final_height=final_height, by=by)
+    async def _record(
+        self, turn: Turn, observed: Observation, final_height: int | None, agreed: int | None, *, by: By
+    ) -> Cursor | None:
+        record = self.using.cursors.record
+        return await record(turn, observed, observe, final_height=final_height, agreed=agreed, by=by)
+
+
+def _unsettled(cursor: Cursor) -> int:
+    """Return how many blocks were read that one node alone has confirmed so far."""
+    return cursor.block.height - cursor.agreed
 
 
 def _conflicts(spends: Iterable[Spend], inputs: Mapping[Outpoint, frozenset[str]]) -> dict[str, str]:

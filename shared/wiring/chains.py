@@ -1,16 +1,20 @@
 """The watchers of chains, composed: one per chain and process, its node's connections kept."""
 
+from dataclasses import replace
 from functools import cache
 
 from shared.adapters.bitcoin.chain import BitcoinChain
 from shared.adapters.bitcoin.node import BitcoinNode
+from shared.adapters.chain_gauges import PrometheusGauges
 from shared.adapters.evm.chain import EvmChain, Token
 from shared.adapters.evm.node import EvmNode
 from shared.adapters.postgres.chain_books import PostgresBooks
 from shared.adapters.postgres.chain_cursors import PostgresCursors, PostgresReceivers
+from shared.adapters.postgres.database import Database
 from shared.kernel.money import Asset
 from shared.payments.chain import Chain
 from shared.payments.looking import Looking
+from shared.payments.two_nodes import TwoBalanceNodes, TwoMempoolNodes
 from shared.payments.watch import Watcher, Watching
 from shared.settings import ChainSettings, ChainsSettings
 from shared.wiring.resources import clock, database, region
@@ -23,15 +27,15 @@ EVM_RANGE = 200
 @cache
 def bitcoin_watchers() -> tuple[Watcher, ...]:
     """Return the watchers of the Bitcoin chains of CHAINS."""
-    return tuple(
-        _bitcoin_watcher(settings) for settings in ChainsSettings.from_env().chains if settings.kind == "bitcoin"
-    )
+    chains, db = ChainsSettings.from_env().chains, database()
+    return tuple(bitcoin_watcher(settings, db) for settings in chains if settings.kind == "bitcoin")
 
 
 @cache
 def evm_watchers() -> tuple[Watcher, ...]:
     """Return the watchers of the EVM chains of CHAINS."""
-    return tuple(_evm_watcher(settings) for settings in ChainsSettings.from_env().chains if settings.kind == "evm")
+    chains, db = ChainsSettings.from_env().chains, database()
+    return tuple(evm_watcher(settings, db) for settings in chains if settings.kind == "evm")
 
 
 def bitcoin_chain(settings: ChainSettings) -> BitcoinChain:
@@ -55,23 +59,34 @@ def evm_chain(settings: ChainSettings) -> EvmChain:
     )
 
 
-def _bitcoin_watcher(settings: ChainSettings) -> Watcher:
-    node = bitcoin_chain(settings)
-    return Watcher(_watching(node, BITCOIN_RANGE), mempool=node)
+def bitcoin_watcher(settings: ChainSettings, db: Database) -> Watcher:
+    """Return a watcher of a Bitcoin chain, by one node or two."""
+    first = bitcoin_chain(settings)
+    if not settings.second:
+        return Watcher(_watching(first, BITCOIN_RANGE, db), mempool=first)
+    pair = TwoMempoolNodes(first, bitcoin_chain(_second(settings)), alone_depth=settings.alone_depth)
+    return Watcher(replace(_watching(pair, BITCOIN_RANGE, db), pair=pair), mempool=pair)
 
 
-def _evm_watcher(settings: ChainSettings) -> Watcher:
-    node = evm_chain(settings)
-    return Watcher(_watching(node, EVM_RANGE, Looking(node, PostgresBooks(database()))))
+def evm_watcher(settings: ChainSettings, db: Database) -> Watcher:
+    """Return a watcher of an EVM chain, by one node or two."""
+    first, books = evm_chain(settings), PostgresBooks(db)
+    if not settings.second:
+        return Watcher(replace(_watching(first, EVM_RANGE, db), looking=Looking(first, books)))
+    pair = TwoBalanceNodes(first, evm_chain(_second(settings)), alone_depth=settings.alone_depth)
+    return Watcher(replace(_watching(pair, EVM_RANGE, db), looking=Looking(pair, books), pair=pair))
 
 
-def _watching(node: Chain, range_blocks: int, looking: Looking | None = None) -> Watching:
-    db = database()
+def _second(settings: ChainSettings) -> ChainSettings:
+    return replace(settings, rpc=settings.second)
+
+
+def _watching(node: Chain, range_blocks: int, db: Database) -> Watching:
     return Watching(
         node=node,
         cursors=PostgresCursors(db, region=region()),
         receivers=PostgresReceivers(db),
         clock=clock(),
         range_blocks=range_blocks,
-        looking=looking,
+        gauges=PrometheusGauges(),
     )

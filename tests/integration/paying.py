@@ -46,6 +46,7 @@ from shared.payments.get_payment import get_payment
 from shared.payments.looking import Looking
 from shared.payments.model import PaymentView, RequestPayment
 from shared.payments.ports import Confirming, Payments, Requesting
+from shared.payments.two_nodes import TwoBalanceNodes, TwoNodes
 from shared.payments.watch import Watcher, Watching
 from shared.prices.model import Pair, Reading
 from shared.prices.rates import rate_of
@@ -200,7 +201,8 @@ class Paying:
             clock=SystemClock(),
             range_blocks=range_blocks,
             budget_s=budget_s,
-            looking=Looking(reader, PostgresBooks(db)) if isinstance(reader, EvmChain) else None,
+            looking=Looking(reader, PostgresBooks(db)) if isinstance(reader, EvmChain | TwoBalanceNodes) else None,
+            pair=reader if isinstance(reader, TwoNodes) else None,
         )
         return Watcher(watching, mempool=cast(MempoolChain, reader) if chain == "bitcoin" else None)
 

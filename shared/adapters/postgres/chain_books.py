@@ -57,7 +57,7 @@ _TAKE_BACK: Final = Sql("delete from address_outflows where chain = :chain and h
 _OUTFLOWS: Final = Sql(
     "insert into address_outflows (chain, txid, watch_key, asset, units, height)"
     " select :chain, txid, watch_key, asset, units, height from jsonb_to_recordset(:outflows::jsonb)"
-    " as o(txid text, watch_key text, asset text, units numeric, height bigint)"
+    " as o(txid text, watch_key text, asset text, units numeric, height bigint) on conflict do nothing"
 )
 
 

@@ -38,7 +38,7 @@ TABLE: Final = StateTable(name="chain_cursors", key="chain", model=ChainCursor, 
 _APPEND: Final = append_sql(TABLE, "", None)
 _STAMP: Final = Sql(
     "update chain_cursors set generation = :generation::bigint, epoch = :epoch::bigint where chain = :chain"
-    " returning height, block_hash, final_height, caught_up_at"
+    " returning height, block_hash, final_height, coalesce(agreed, height), caught_up_at"
 )
 _NOW: Final = Sql("select clock_timestamp()")
 _MINE: Final = rows_sql(
@@ -129,6 +129,7 @@ class PostgresCursors:
         rule: Callable[[Payment, Observation], Sequence[Fact]],
         *,
         final_height: int | None,
+        agreed: int | None = None,
         by: By,
     ) -> Cursor | None:
         """Write an observation under the turn's epoch: all of it or nothing. Raises Fenced."""
@@ -137,20 +138,58 @@ class PostgresCursors:
             self._fence(connection, turn)
             found = _mine(connection, turn)
             chain_books.taken_back(connection, turn.chain, _fork(observed))
-            bases, left = chain_books.standing(connection, observed)
-            whole = replace(observed, bases=bases, left_before=left)
-            touched = [stored(Payment, row) for row in connection.run(_TOUCHED, _touched(observed))]
-            decided = [(payment, rule(payment.state, whole)) for payment in touched]
-            append_all(connection, decided, by=by, now=observed.at, region=self._region)
-            _keep_inputs(connection, observed, touched)
-            chain_books.keep_outflows(connection, observed)
+            self._decide(connection, observed, rule, by)
             if not observed.blocks:
                 return turn.cursor
             if final_height is None:
                 raise Bug("blocks are recorded with the height up to which they are final")
-            return self._advance(connection, turn, found, observed, final_height, by)
+            last = observed.blocks[-1].ref
+            cursor = self._tell(connection, turn, found, last, final_height, agreed, observed, by)
+            if found is None:
+                connection.run(_STARTED, {**_epoch(turn), "mempool": observed.mempool_watched})
+            connection.run(_CUT, {"chain": turn.chain, "fork": _fork(observed), "final_height": final_height})
+            connection.run(_BLOCKS, {"chain": turn.chain, "blocks": _block_rows(observed, final_height)})
+            return cursor
 
         return await self._db.transaction(work)
+
+    async def agree(
+        self,
+        turn: Turn,
+        observed: Observation,
+        rule: Callable[[Payment, Observation], Sequence[Fact]],
+        *,
+        agreed: int,
+        by: By,
+    ) -> Cursor:
+        """Write that a second node says the same of blocks that were read before. Raises Fenced."""
+
+        def work(connection: Connection) -> Cursor:
+            self._fence(connection, turn)
+            found = _mine(connection, turn)
+            if turn.cursor is None:
+                raise Bug(f"{turn.chain} was never read, so there is nothing to agree on")
+            self._decide(connection, observed, rule, by)
+            block, final_height = turn.cursor.block, turn.cursor.final_height
+            return self._tell(connection, turn, found, block, final_height, agreed, observed, by)
+
+        return await self._db.transaction(work)
+
+    def _decide(
+        self,
+        connection: Connection,
+        observed: Observation,
+        rule: Callable[[Payment, Observation], Sequence[Fact]],
+        by: By,
+    ) -> None:
+        """Write what an observation means for every payment that it touches."""
+        bases, left = chain_books.standing(connection, observed)
+        whole = replace(observed, bases=bases, left_before=left)
+        touched = [stored(Payment, row) for row in connection.run(_TOUCHED, _touched(observed))]
+        decided = [(payment, rule(payment.state, whole)) for payment in touched]
+        append_all(connection, decided, by=by, now=observed.at, region=self._region)
+        _keep_inputs(connection, observed, touched)
+        chain_books.keep_outflows(connection, observed)
 
     async def caught_up(self, turn: Turn, *, mempool: bool) -> None:
         """Note that the chain (and its mempool) was read up to when the turn began. Raises Fenced."""
@@ -168,22 +207,24 @@ class PostgresCursors:
         if not renew(connection, _lease(turn), ttl_s=self._lease_s):
             raise Fenced(f"{turn.chain} is watched by another process.")
 
-    def _advance(
+    def _tell(
         self,
         connection: Connection,
         turn: Turn,
         found: Stored[ChainCursor] | None,
-        observed: Observation,
+        last: BlockRef,
         final_height: int,
+        agreed: int | None,
+        observed: Observation,
         by: By,
     ) -> Cursor:
-        """Move the cursor to the last block of the observation, after the facts of its payments."""
-        last = observed.blocks[-1].ref
+        """Move the cursor to `last`, after the facts of its payments."""
         fact = BlockScanned(
             chain=turn.chain,
             height=last.height,
             block_hash=last.hash,
             final_height=final_height,
+            agreed=agreed,
             scanned_at=observed.at,
         )
         after, ready = prepare(
@@ -191,12 +232,8 @@ class PostgresCursors:
         )
         row = {"version": ready.version, "head": ready.head, "row": ready.row, "expected": ready.expected}
         connection.run(_APPEND, {**row, "events": to_json(ready.events), "outbox": to_json(ready.outbox)})
-        if found is None:
-            connection.run(_STARTED, {**_epoch(turn), "mempool": observed.mempool_watched})
-        connection.run(_CUT, {"chain": turn.chain, "fork": _fork(observed), "final_height": final_height})
-        connection.run(_BLOCKS, {"chain": turn.chain, "blocks": _block_rows(observed, final_height)})
         caught_up_at = turn.cursor.caught_up_at if turn.cursor else turn.began
-        return Cursor(last, after.state.final_height, caught_up_at)
+        return Cursor(last, after.state.final_height, last.height if agreed is None else agreed, caught_up_at)
 
 
 class PostgresReceivers:
@@ -244,8 +281,8 @@ def _epoch(turn: Turn) -> dict[str, object]:
 
 
 def _cursor(chain: str, row: Row) -> Cursor:
-    height, block_hash, final_height, caught_up_at = row
-    return Cursor(BlockRef(chain, height, block_hash), final_height, caught_up_at)
+    height, block_hash, final_height, agreed, caught_up_at = row
+    return Cursor(BlockRef(chain, height, block_hash), final_height, agreed, caught_up_at)
 
 
 def _mine(connection: Connection, turn: Turn) -> Stored[ChainCursor] | None:

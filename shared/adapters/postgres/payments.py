@@ -62,7 +62,7 @@ APPEND: Final = append_sql(TABLE, "", None)
 _ACTIVE: Final = rows_sql(TABLE, "where order_id = :order_id and not expired and not superseded and closed is null")
 _WATCHED: Final = Sql("select from chain_cursors where chain = :chain")
 _TAKEN: Final = Sql("select from inbox where operation = :operation and event_id = :event_id")
-_CURSOR: Final = Sql("select height, final_height from chain_cursors where chain = :chain for share")
+_CURSOR: Final = Sql("select coalesce(agreed, height), final_height from chain_cursors where chain = :chain for share")
 _UNCONFIRMED: Final = rows_sql(
     TABLE,
     """where chain = :chain and payment_id > :after and not final
