@@ -9,7 +9,7 @@ import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from typing import Any, Final, Generic, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
@@ -36,6 +36,10 @@ _KINDS: Final[dict[object, tuple[re.Pattern[str], str]]] = {
     int: (re.compile("-?[0-9]{1,100}"), "a whole number is expected"),
     float: (re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,3})?"), "a decimal number is expected"),
     date: (re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}"), "a day is expected, such as 2026-05-06"),
+    datetime: (
+        re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z"),
+        "a time is expected, such as 2026-05-06T12:00:00Z",
+    ),
 }
 _WRONG_PARAMETER: Final = "A parameter is not as the API description says; see `errors`."
 

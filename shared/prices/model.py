@@ -1,12 +1,18 @@
 """Values of prices: what a feed said, what follows from several, what is shown."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
+from typing import Final
 
 from pydantic import Field, model_validator
 
 from shared.kernel.money import Asset, Currency, Fiat, Frozen, KnownAsset, Money, Units
+
+
+FIRST: Final = datetime(2009, 1, 3, tzinfo=UTC)
+"""No coin is older: the day of Bitcoin's first block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,51 @@ class Convert(Frozen):
         if (self.units is None) == (self.coin_units is None):
             raise ValueError("give either units or coin_units")
         return self
+
+
+class Step(StrEnum):
+    """How long a bar of the history is; it begins on the full minute, hour or day, UTC."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+
+    @property
+    def length(self) -> timedelta:
+        """Return its length."""
+        return {Step.MINUTE: timedelta(minutes=1), Step.HOUR: timedelta(hours=1), Step.DAY: timedelta(days=1)}[self]
+
+
+class GetPriceHistory(Frozen):
+    """Whose history, of which span. Minutes are kept for a week, hours and days for three years."""
+
+    asset: KnownAsset
+    currency: Currency
+    step: Step = Step.HOUR
+    since: datetime | None = Field(default=None, ge=FIRST, description="100 steps before `until`, if it is not said")
+    until: datetime | None = Field(
+        default=None, ge=FIRST, description="Now, if it is not said; at most 1,500 steps after `since`"
+    )
+
+
+class PriceBar(Frozen):
+    """What one whole coin cost in a step: at its first poll, at most, at least, and at its last."""
+
+    at: datetime = Field(description="When the step began")
+    open: str = Field(description="Fiat per whole coin, a decimal", examples=["59259.26"])
+    high: str
+    low: str
+    close: str
+    polls: int = Field(description="So many polls ended in a rate")
+
+
+class PriceHistoryView(Frozen):
+    """The history of a span, oldest first; a step in which no price was known is missing."""
+
+    asset: Asset
+    currency: Currency
+    step: Step
+    bars: tuple[PriceBar, ...]
 
 
 class ConvertView(Frozen):

@@ -10,7 +10,7 @@ from shared.kernel.decision import By
 from shared.kernel.documents import Documents
 from shared.kernel.money import Currency
 from shared.kernel.store import Inbox
-from shared.prices.model import Pair, PricesView, Rate, Reading
+from shared.prices.model import Pair, PriceBar, PricesView, Rate, Reading, Step
 
 
 class Feed(Protocol):
@@ -38,6 +38,34 @@ class PriceRows(Protocol):
     async def record(self, rates: Sequence[Rate], *, by: By, now: datetime) -> int:
         """Keep newer rates with their proof, publish those that are news; return how many were published."""
         ...
+
+
+class PriceBars(Protocol):
+    """The history of rates."""
+
+    async def between(self, pair: Pair, step: Step, since: datetime, until: datetime) -> Sequence[PriceBar]:
+        """Return the bars that begin in the step of `since` or later, and before `until`, oldest first."""
+        ...
+
+    async def known(self, pair: Pair) -> bool:
+        """Return whether the pair was ever priced."""
+        ...
+
+
+class OldPrices(Protocol):
+    """What is kept of the history for a time only."""
+
+    async def prune(self, *, most: int) -> int:
+        """Delete up to `most` rows of each kind that are older than they are kept; return how many that were."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PriceHistory:
+    """What reading the history is given."""
+
+    bars: PriceBars
+    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from functools import cache, partial
 
+from shared.adapters.postgres.price_history import PostgresPriceHistory
 from shared.adapters.postgres.prices import PostgresPrices
 from shared.kernel.money import MINOR_DIGITS, Asset
 from shared.prices.model import Pair
-from shared.prices.ports import Feed, Polling, Prices, ShownPrices
+from shared.prices.ports import Feed, OldPrices, Polling, PriceHistory, Prices, ShownPrices
 from shared.settings import FeedSettings, Misconfigured, PricesSettings
 from shared.wiring.resources import clock, database, region
 
@@ -30,6 +31,18 @@ def shown_prices() -> ShownPrices:
     return ShownPrices(
         documents=CachedDocuments(document_cache(), "prices", build, clock=clock()), inbox=PostgresInbox(db)
     )
+
+
+@cache
+def price_history() -> PriceHistory:
+    """Return what reading the history is given."""
+    return PriceHistory(bars=PostgresPriceHistory(database()), clock=clock())
+
+
+@cache
+def old_prices() -> OldPrices:
+    """Return what letting old prices go is given."""
+    return PostgresPriceHistory(database())
 
 
 @cache

@@ -173,6 +173,8 @@ class Cast:
             "difference_id": "dif_" + 32 * "0",
             "change_id": self.change_id,
             "refund_id": self.refund_id,
+            "asset": "BTC",
+            "currency": "EUR",
         }
 
     def done(self) -> tuple[int, ...]:

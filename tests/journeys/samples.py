@@ -81,6 +81,7 @@ PARTS: Final = {
     "get_order": "customer",
     "get_payment": "customer",
     "get_payment_qr": "customer",
+    "get_price_history": "",
     "get_prices": "",
     "get_payout_changes": "manager",
     "get_quote_key": "",
@@ -106,7 +107,6 @@ PARTS: Final = {
     "set_opening_hours": "owner",
     "set_preferences": "customer",
     "set_spreads": "manager",
-    "set_spreads": "manager",
     "sign_in_with_ethereum": "",
     "start_preparing": "barista",
 }
@@ -114,6 +114,7 @@ _QUERIES: Final = {
     "convert": {"asset": "BTC", "currency": "EUR", "units": "420"},
     "export_statement": {"day": "2026-05-06"},
     "find_nearby_shops": {"lat": "53.55", "lon": "9.99", "radius_m": "2000", "open_now": "true", "limit": "5"},
+    "get_price_history": {"step": "minute", "since": "2026-05-06T12:00:00Z", "until": "2026-05-06T13:00:00Z"},
     "get_prices": {"currency": "EUR"},
     "get_statement": {"day": "2026-05-06", "limit": "10"},
     "get_reconciliation": {"day": "2026-05-06", "limit": "10"},
@@ -184,8 +185,6 @@ def _body(operation: str, cast: Cast) -> JSON | None:
         case "set_preferences":
             quiet = {"starts": "22:00", "ends": "07:00", "timezone": "Europe/Berlin"}
             return {"language": "de", "channels": ["email", "push"], "email": cast.email, "quiet_hours": quiet}
-        case "set_spreads":
-            return {"spread_bp": {"BTC": 100, "USDC": 0}}
         case "set_spreads":
             return {"spread_bp": {"BTC": 100, "USDC": 0}}
         case "sign_in_with_ethereum":

@@ -109,7 +109,6 @@ CASES: Final = {
     "set_opening_hours": _AT_A_SHOP,
     "set_preferences": _OWN,
     "set_spreads": _AT_A_SHOP,
-    "set_spreads": _AT_A_SHOP,
     "start_preparing": _KITCHEN,
 }
 PRIVATE: Final = [entry.operation for entry in load().http() if not entry.public]

@@ -194,10 +194,6 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/spread_bp": (*({"BTC": bp} for bp in (-1, 501, 1.5, "1", True)), None, [], {"DOGE": 1}, {"USDT": 1}),
         "/currency": ("EUR",),
     },
-    "set_spreads": {
-        "/spread_bp": (None, [], {"DOGE": 1}, {"btc": 1}, {"USDT": 1}, *({"BTC": bp} for bp in (-1, 501, 1.5, "1", True))),
-        "/currency": ("EUR",),
-    },
     "sign_in_with_ethereum": {
         "/message": ("", " ", "hello", "x" * 4097, None, 1),
         "/signature": ("", "0x", "0x" + "0" * 129, "0x" + "0" * 131, "0X" + "0" * 130, "0x" + "g" * 130, "00" * 65),
@@ -228,6 +224,17 @@ QUERIES: Final[dict[str, tuple[str, ...]]] = {
         *(f"lat=53.55&lon=9.99&cursor={cursor}" for cursor in ("x", "AAAA", "%00", "A" * 44, "=" * 60, "A" * 201)),
         "lat=53.55&lon=9.99&open_now=maybe",
         "lat=53.55&lon=9.99&open_now=1",
+    ),
+    "get_price_history": (
+        *(f"step={step}" for step in ("", "week", "MINUTE", "60", "minute%00")),
+        *(f"since={when}" for when in ("0", "1767312000", "2026-05-06", "2026-05-06T12:00:00", "now", "")),
+        "since=2026-13-01T00:00:00Z",
+        "until=2026-05-06T12:00:00%2B02:00",
+        "since=2026-05-06T12:00:00Z&until=2026-05-06T12:00:00Z",
+        "since=2026-05-06T12:00:00Z&until=2026-05-06T11:00:00Z",
+        "step=minute&since=2026-05-04T12:00:00Z&until=2026-05-06T12:00:00Z",
+        "since=0001-01-01T00:00:00Z",
+        "until=0001-01-01T00:00:00Z",
     ),
     "get_prices": ("currency=eur", "currency=XXX", "currency=", "currency=EUR%00"),
     "get_statement": (
@@ -312,7 +319,7 @@ def spoiled_ids(known: str) -> tuple[str, ...]:
     behind = ("%00", "%0a", "/", "%2f", ".json", ";a=b", "0")
     return (
         *(known + more for more in behind),
-        known.upper(),
+        known.swapcase(),
         known[:-1],
         f"/{known}",
         f"%{ord(known[0]):x}{known[1:]}",

@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from shared.adapters.postgres.database import Connection, Database, Row, Sql
+from shared.adapters.postgres.price_history import BARS
 from shared.kernel.clock import rfc3339
 from shared.kernel.decision import By
 from shared.kernel.encoding import to_json
@@ -82,6 +83,7 @@ class PostgresPrices:
             kept, news = _weighed(rates, connection.run(_LATEST, {}), now=now)
             if kept:
                 connection.run(_KEEP, {"rates": to_json(kept)})
+                connection.run(BARS, {"rates": to_json(kept)})
             if news:
                 connection.run(_TICKS, {"rates": to_json([_columns(rate) for rate in news])})
                 connection.run(_SEND, {"outbox": to_json([self._told(rate, by, now) for rate in news])})
