@@ -1,14 +1,16 @@
 """The hot wallets of the local chains: the platform's own, filled at each start so that refunds can be paid.
 
 Only what is missing is added. On Bitcoin it comes in many coins, because one that is used up is back as change only
-when that is final.
+when that is final. What `fund` needs is imported late: the addresses are needed before anything starts.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from emulators import ethereum
 from emulators.bitcoin import FAUCET
@@ -16,7 +18,9 @@ from emulators.component import wait_until
 from emulators.json_rpc import call
 from shared.kernel.money import Money
 from shared.settings import ChainSettings, ChainsSettings, SigningSettings
-from shared.wiring.signing import OpenWallet, wallets_of
+
+if TYPE_CHECKING:
+    from shared.wiring.signing import OpenWallet
 
 COINS = 20
 COIN_SATOSHI = 5_000_000
@@ -30,8 +34,37 @@ def fund(env: Mapping[str, str]) -> str:
     return asyncio.run(filled(env))
 
 
+def told(chains: str, signing: str) -> str:
+    """Return CHAINS with the address of each chain's hot wallet, for those who watch it without its key."""
+    found: dict[str, dict[str, object]] = json.loads(chains)
+    address_by_family = _addresses(signing)
+    for chain in found.values():
+        chain["hot_wallet"] = address_by_family[str(chain["kind"])]
+    return json.dumps(found)
+
+
+@cache
+def _addresses(signing: str) -> dict[str, str]:
+    """Return where the local keys are paid, by family: native segwit on regtest, the EVM account."""
+    from coincurve import PrivateKey
+    from embit.hashes import hash160
+
+    from shared.adapters.bitcoin.address import BitcoinAddresses
+    from shared.adapters.evm.address import EvmAddresses
+    from shared.adapters.evm.keccak import keccak256
+
+    keys = SigningSettings.from_env({"SIGNING": signing}).key_by_family
+    bitcoin, evm = (PrivateKey(keys[family].key).public_key for family in ("bitcoin", "evm"))
+    return {
+        "bitcoin": BitcoinAddresses("regtest").text(f"0014{hash160(bitcoin.format()).hex()}"),
+        "evm": EvmAddresses().text("0x" + keccak256(evm.format(compressed=False)[1:])[12:].hex()),
+    }
+
+
 async def filled(env: Mapping[str, str]) -> str:
     """Do what `fund` does, in the caller's event loop."""
+    from shared.wiring.signing import wallets_of
+
     chains = ChainsSettings.from_env(env)
     wallets = wallets_of(chains, SigningSettings.from_env(env))
     settings_by_name = {chain.name: chain for chain in chains.chains}

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emulators import hot_wallets
 from emulators.component import HOST, ComponentFailed, Running, free_port
-from emulators.keys import keys, write_private
+from emulators.keys import COIN_KEYS, keys, write_private
 from emulators.programs import STARTED_AT_ONCE, Program, Supervisor, isolated_programs, process_of, programs
 from emulators.stack import Stack
 
@@ -54,20 +55,13 @@ def aggregators(env: Mapping[str, str]) -> str:
     return chainlink.deploy(env)
 
 
-def hot_wallets(env: Mapping[str, str]) -> str:
-    """Fill the wallets that refunds are paid from."""
-    from emulators import hot_wallets
-
-    return hot_wallets.fund(env)
-
-
 def steps(*, seeded: bool = True) -> tuple[Step, ...]:
     """Return what is prepared at every start; last, demo data for an empty database: `emulators.seed.seed(env)`."""
     needed = (
         Step("migrate", migrate),
         Step("topics", topics),
         Step("aggregators", aggregators),
-        Step("hot wallets", hot_wallets),
+        Step("hot wallets", hot_wallets.fund),
     )
     if not seeded or importlib.util.find_spec("emulators.seed") is None:
         return needed
@@ -101,9 +95,12 @@ class Platform:
     @property
     def env(self) -> dict[str, str]:
         """Return every variable of the platform, keys included."""
+        engines, made = self.stack.env, keys(self.workdir)
+        if "CHAINS" in engines:
+            engines = {**engines, "CHAINS": hot_wallets.told(engines["CHAINS"], made[COIN_KEYS])}
         return {
-            **self.stack.env,
-            **keys(self.workdir),
+            **engines,
+            **made,
             "CORTADO_REGION": REGION,
             "PUBLIC_URL": self.url,
             "SIWE_DOMAIN": f"{HOST}:{self.http_port}",

@@ -62,6 +62,7 @@ def _bitcoin(settings: ChainSettings, signer: Signer) -> OpenWallet:
         final_depth=settings.final_depth,
         name=settings.name,
         fees=_policy(bitcoin.FeePolicy(), settings.name, told),
+        address=settings.hot_wallet,
     )
     return bitcoin.BitcoinHotWallet(SpendingNode(settings.rpc, target=settings.name, born=born), signer, rules)
 
@@ -72,6 +73,7 @@ def _evm(settings: ChainSettings, signer: Signer) -> OpenWallet:
         native=Asset(settings.native),
         contract_by_asset={Asset(token.symbol): token.contract.lower() for token in settings.tokens},
         fees=_policy(evm.FeePolicy(), settings.name, settings.spending),
+        address=settings.hot_wallet,
     )
     node = EvmSpendingNode(settings.rpc, target=settings.name)
     return evm.EvmHotWallet(node, evm_chain(settings), signer, rules)

@@ -12,7 +12,7 @@ from emulators.json_rpc import call
 from emulators.stack import Stack
 from shared.adapters.bitcoin.address import BitcoinAddresses
 from shared.kernel.money import Asset
-from shared.payments.spending import Intent
+from shared.payments.spending import Intent, UnsafeTransaction
 from shared.settings import ChainsSettings, Misconfigured, SigningSettings
 from shared.wiring.signing import wallets_of
 
@@ -34,6 +34,24 @@ async def test_each_asset_is_there_at_once_and_a_second_start_adds_nothing(env: 
     assert await hot_wallets.filled(env) == said
     for wallet in wallets:
         assert (await wallet.address()).address in said
+        await wallet.close()
+
+
+async def test_those_who_watch_are_told_the_address_and_a_key_of_another_address_is_refused(
+    env: Mapping[str, str],
+) -> None:
+    chains = hot_wallets.told(env["CHAINS"], env["SIGNING"])
+    wallets = wallets_of(ChainsSettings.from_env({"CHAINS": chains}), SigningSettings.from_env(env))
+    told = {name: chain["hot_wallet"] for name, chain in json.loads(chains).items()}
+    assert told == {wallet.chain: (await wallet.address()).address for wallet in wallets}
+    other = {family: {"kind": "local", "key": "1" * 64} for family in ("bitcoin", "evm")}
+    mistaken = wallets_of(
+        ChainsSettings.from_env({"CHAINS": chains}), SigningSettings.from_env({"SIGNING": json.dumps(other)})
+    )
+    for wallet in mistaken:
+        with pytest.raises(UnsafeTransaction, match="address"):
+            await wallet.address()
+    for wallet in (*wallets, *mistaken):
         await wallet.close()
 
 

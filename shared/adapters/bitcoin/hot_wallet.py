@@ -57,6 +57,8 @@ class BitcoinRules:
     final_depth: int
     name: str = "bitcoin"
     fees: FeePolicy = FeePolicy()
+    address: str = ""
+    """Where the wallet is known to be; empty: wherever its key says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,10 @@ class BitcoinHotWallet:
         if self._home is None:
             public_key = await self._signer.public_key()
             key = f"0014{hash160(public_key).hex()}"
-            self._home = _Home(ReceiveAddress(self._addresses.text(key), key), public_key)
+            home = ReceiveAddress(self._addresses.text(key), key)
+            if self._rules.address and self._addresses.parse(self._rules.address) != home:
+                raise UnsafeTransaction(f"the key's address is {home.address}, not {self._rules.address}")
+            self._home = _Home(home, public_key)
         if not self._checked:
             state = await self._node.state()
             if state.chain != self._rules.network:

@@ -63,6 +63,8 @@ class EvmRules:
     native: Asset
     contract_by_asset: Mapping[Asset, str]
     fees: FeePolicy = FeePolicy()
+    address: str = ""
+    """Where the wallet is known to be; empty: wherever its key says."""
 
 
 class EvmHotWallet:
@@ -183,7 +185,10 @@ class EvmHotWallet:
     async def _at_home(self) -> str:
         """Return the account's address in lower case, on the chain that the settings name."""
         if not self._home:
-            self._home = address_of(await self._signer.public_key())
+            home = address_of(await self._signer.public_key())
+            if self._rules.address and self._addresses.parse(self._rules.address).key != home:
+                raise UnsafeTransaction(f"the key's address is {home}, not {self._rules.address}")
+            self._home = home
         if not self._checked:
             await self._seen.tip()  # raises NodeUntrusted on another chain
             self._checked = True
