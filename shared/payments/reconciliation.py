@@ -7,7 +7,7 @@ Source: docs/reconciliation.md; `correctness` rules 10 and 14.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -15,6 +15,7 @@ from typing import Final
 from shared.kernel.ids import MerchantId, PaymentId, ShopId
 from shared.kernel.money import Asset
 from shared.payments.chain import BlockRef
+from shared.payments.internal import is_internal
 from shared.payments.ledger import Entry, Happened, Line, entries
 from shared.payments.lifecycle import evolve
 from shared.payments.model import Payment
@@ -211,6 +212,12 @@ class Receiver:
     credited: tuple[Credited, ...]
     swept: frozenset[str] = frozenset()
     suspects: frozenset[str] = frozenset()
+    found_later: Mapping[Asset, int] = field(default_factory=dict)
+    """Base units that were found by their balance in later blocks: they may have been there at the compared one."""
+
+    def may_hold(self, asset: Asset, explained: int, held: int) -> bool:
+        """Return whether an address may hold so much of an asset where transfers explain `explained`."""
+        return 0 <= held - explained <= self.found_later.get(asset, 0)
 
     def credits(self, asset: Asset) -> int:
         """Return the base units that were credited in an asset."""
@@ -285,7 +292,7 @@ def _remainder(receiver: Receiver, evidence: Evidence, at: BlockRef) -> Iterator
     for coins in evidence.left:
         known[coins.asset] -= coins.units
     for asset, held in evidence.held.items():
-        if held != known[asset]:
+        if not receiver.may_hold(asset, known[asset], held):
             kind = Kind.NOT_CREDITED if held > known[asset] else Kind.UNEXPLAINED
             yield _of_chain(kind, receiver, at, asset, expected=known[asset], found=held)
 
@@ -338,4 +345,13 @@ def as_credited(receiver: Receiver, held: Mapping[Asset, int], left: Collection[
     gone: Counter[Asset] = Counter()
     for coins in left:
         gone[coins.asset] += coins.units
-    return all(units == receiver.credits(asset) - gone[asset] for asset, units in held.items())
+    return all(receiver.may_hold(asset, receiver.credits(asset) - gone[asset], units) for asset, units in held.items())
+
+
+def found_later(payment: Payment, upto: int) -> Mapping[Asset, int]:
+    """Return the base units that were found by their balance in blocks above a height."""
+    found: Counter[Asset] = Counter()
+    for each in payment.transfers:
+        if each.live and is_internal(each) and each.inclusion is not None and each.inclusion.height > upto:
+            found[each.asset or payment.asset] += each.units
+    return found

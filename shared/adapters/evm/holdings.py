@@ -174,7 +174,7 @@ class EvmHoldings:
         known = {txid for each in receivers for txid in (*(c.txid for c in each.credited), *each.suspects, *each.swept)}
         mined = await self._mined(known, at)
         evidence = {each.key: await self._evidence(each, held[each.key], mined, at) for each in receivers}
-        unexplained = [each for each in receivers if not _adds_up(evidence[each.key])]
+        unexplained = [each for each in receivers if not _adds_up(each, evidence[each.key])]
         if unexplained:
             keys = frozenset(each.key for each in unexplained)
             first = max(since, at.height - self._window + 1)
@@ -307,11 +307,11 @@ def _from_contract(txid: str) -> bool:
     return not txid.startswith("0x")
 
 
-def _adds_up(evidence: Evidence) -> bool:
+def _adds_up(receiver: Receiver, evidence: Evidence) -> bool:
     """Return whether what came and went explains all that is held."""
     known: Counter[Asset] = Counter()
     for each in evidence.arrived:
         known[each.asset] += each.units
     for coins in evidence.left:
         known[coins.asset] -= coins.units
-    return all(units == known[asset] for asset, units in evidence.held.items())
+    return all(receiver.may_hold(asset, known[asset], units) for asset, units in evidence.held.items())

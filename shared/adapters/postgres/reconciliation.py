@@ -25,7 +25,7 @@ from shared.payments.chain import BlockRef
 from shared.payments.ledger import Entry, Happened
 from shared.payments.model import Payment
 from shared.payments.reconcile_payments import Opened, Outcome, Run, Summary
-from shared.payments.reconciliation import BOOKS, Booked, Difference, Kind, Receiver, credited
+from shared.payments.reconciliation import BOOKS, Booked, Difference, Kind, Receiver, credited, found_later
 from shared.payments.refund_model import Refund
 
 LEASE_S: Final = 900.0
@@ -268,6 +268,7 @@ class PostgresRuns:
                 since=payment.requested_at,
                 credited=credited(payment, run.block.height),
                 suspects=frozenset(run.suspects.get(payment.payment_id, ())),
+                found_later=found_later(payment, run.block.height),
             )
             for payment in payments
         ]
