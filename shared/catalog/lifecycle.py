@@ -153,9 +153,15 @@ def changed(menu: Menu, version: int) -> MenuChange:
 def shown(menu: Menu, version: int, *, shop: ShopTerms, rates: Mapping[Asset, Rate], now: datetime) -> MenuView:
     """Return the menu as customers see it, with prices in the coins that the shop takes and that have a fresh rate.
 
+    They are what a quote would say: at the rate less the shop's spread.
+
     Built often, from parts that are valid already: they are put together without being validated again.
     """
-    fresh = {asset: rates[asset] for asset in shop.accepts if asset in rates and rates[asset].at > now - FRESH_RATE}
+    fresh = {
+        asset: _less(rates[asset], shop.spread_bp.get(asset, 0))
+        for asset in shop.accepts
+        if asset in rates and rates[asset].at > now - FRESH_RATE
+    }
     worth = {asset: _worth(asset, rate.rate, MINOR_DIGITS[menu.currency]) for asset, rate in fresh.items()}
     return MenuView.model_construct(
         menu_id=menu.menu_id,
@@ -171,6 +177,10 @@ def shown(menu: Menu, version: int, *, shop: ShopTerms, rates: Mapping[Asset, Ra
         ),
         groups=menu.groups,
     )
+
+
+def _less(rate: Rate, spread_bp: int) -> Rate:
+    return Rate(rate.rate * (10_000 - spread_bp) / 10_000, rate.at) if spread_bp else rate
 
 
 Ratio = tuple[int, int]

@@ -1,7 +1,7 @@
 """What the catalog needs from outside: its own store, what it reads of shops and rates, and a cache."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -22,6 +22,8 @@ class ShopTerms:
     merchant_id: MerchantId
     currency: Currency
     accepts: tuple[Asset, ...]
+    spread_bp: Mapping[Asset, int] = field(default_factory=dict)
+    """How far below the market it quotes, in 0.01 %."""
 
 
 @dataclass(frozen=True, slots=True)

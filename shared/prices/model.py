@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 
 from shared.kernel.money import Asset, Currency, Fiat, Frozen, KnownAsset, Money, Units
 
-
 FIRST: Final = datetime(2009, 1, 3, tzinfo=UTC)
 """No coin is older: the day of Bitcoin's first block."""
 

@@ -31,6 +31,8 @@ from shared.kernel.errors import Forbidden, NotFound, VersionConflict
 from shared.kernel.ids import ItemId, MenuId, ModifierGroupId, ModifierId, ShopId
 from shared.kernel.money import Asset
 from shared.kernel.reply import Reply
+from shared.shops.model import SetSpreads
+from shared.shops.set_spreads import set_spreads
 from tests.integration.shopkeeping import Merchant, Shopkeeping, a_shop, keyed, woken
 
 VERSIONS = Sql("select version, document ->> 'items' from menu_versions order by version")
@@ -168,6 +170,18 @@ async def test_prices_in_coins_follow_the_rates_within_seconds(at: Shopkeeping) 
     assert in_coins(menu) == {Asset.BTC: 14000, Asset.ETH: 2_100_000_000_000_000}
     assert other != tag
     assert other.startswith('"1-')
+
+
+async def test_a_shops_spread_is_in_the_prices_of_its_menu(at: Shopkeeping) -> None:
+    anna = Merchant()
+    shop_id = await at.opened(anna, a_shop(accepts=["BTC", "ETH", "USDC"]))
+    spreads = SetSpreads(spread_bp={Asset.BTC: 500})
+    await set_spreads(shop_id, spreads, if_match=None, by=keyed(anna.owner), using=at.shops)
+    await put(at, anna.owner, shop_id)
+    await rated(at, Asset.BTC, "60000")
+    _, menu = await shown(at, shop_id)
+    assert menu.rates[Asset.BTC].rate == "57000"
+    assert in_coins(menu) == {Asset.BTC: 7369}  # 4.20 / 57000 = 0.0000736842…
 
 
 async def test_the_same_menu_at_the_same_rates_has_the_same_tag_everywhere(at: Shopkeeping) -> None:

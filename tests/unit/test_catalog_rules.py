@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -174,6 +175,15 @@ def test_prices_in_coins_are_rounded_up_and_stale_or_refused_coins_are_missing()
     assert {asset: rate.rate for asset, rate in view.rates.items()} == {Asset.BTC: "55000.01", Asset.USDC: "0.93"}
     assert view.version == 3
     assert MenuView.model_validate_json(view.model_dump_json()) == view
+
+
+def test_prices_in_coins_are_at_the_rate_less_the_shops_spread() -> None:
+    menu = after(None, *lifecycle.put_item(None, ItemId.new(), item(), shop=SHOP))
+    rates = {Asset.BTC: Rate(Decimal("55000.01"), NOON), Asset.USDC: Rate(Decimal("0.93"), NOON)}
+    shop = replace(SHOP, spread_bp={Asset.BTC: 150})
+    view = lifecycle.shown(menu, 3, shop=shop, rates=rates, now=NOON)
+    assert {asset: rate.rate for asset, rate in view.rates.items()} == {Asset.BTC: "54175.00985", Asset.USDC: "0.93"}
+    assert {price.asset: price.units for price in view.items[0].prices} == {Asset.BTC: 7753, Asset.USDC: 4516130}
 
 
 @given(
