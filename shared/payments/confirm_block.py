@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.kernel.decision import By
-from shared.kernel.errors import Conflict, Transient
+from shared.kernel.errors import Conflict, NotFound, Transient
 from shared.kernel.facts import Fact
 from shared.payments import lifecycle
 from shared.payments.facts import BlockScanned, LateCover
@@ -35,6 +35,6 @@ async def _costs(payment: Payment, *, now: datetime, using: Confirming) -> LateC
     try:
         quoted = payment.quote
         locked = await using.quotes.lock(quoted.price, payment.asset, spread_bp=quoted.spread_bp or 0)
-    except (Transient, Conflict):
+    except (Transient, Conflict, NotFound):
         return None
     return LateCover(costs=locked.amount.units, rate=locked.rate, feeds=locked.feeds, at=now)

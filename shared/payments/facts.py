@@ -48,12 +48,13 @@ class Closing(StrEnum):
 
 
 class LateCover(Frozen):
-    """What a late payment was measured by: `costs` base units buy the whole order at `rate`, with each feed's word."""
+    """What a late payment was measured by: `costs` base units buy the whole order at `rate`, `takes` it took in all."""
 
     costs: Units
     rate: str
     feeds: tuple[FeedPrice, ...]
     at: datetime
+    takes: Units | None = None
 
 
 class ChainTransfer(Frozen):

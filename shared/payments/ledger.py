@@ -103,16 +103,18 @@ class Position:
 def moved(position: Position | None, fact: Fact) -> Position:
     """Return the position after a fact of the payment.
 
-    A settlement credits the shop with what is due, never with what is too much; that of a payment which expired before
-    credits it with nothing, for its order stays expired and the money is the customer's. What is closed credits nothing
-    either. Goods handed over for a payment that was taken back stay the shop's revenue, and its shortfall.
+    A settlement credits the shop with what is due, or with what late coins had to be where the price fell, never with
+    what is too much; that of a payment which expired before credits it with nothing, for its order stays expired and
+    the money is the customer's. What is closed credits nothing either. Goods handed over for a payment that was taken
+    back stay the shop's revenue, and its shortfall.
     """
     payment = evolve(position.payment if position else None, fact)
     if position is None:
         return Position(payment)
     match fact:
         case facts.PaymentSettled():
-            credited = min(payment.due, fact.received.units) if payment.open else 0
+            due = max(payment.due, (fact.late.takes if fact.late else None) or 0)
+            credited = min(due, fact.received.units) if payment.open else 0
             return replace(position, payment=payment, credited=credited)
         case facts.PaymentReversed():
             return replace(position, payment=payment, credited=payment.due if payment.written_off else 0)

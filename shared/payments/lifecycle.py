@@ -16,6 +16,7 @@ from shared.kernel.money import Asset, Money
 from shared.payments import facts
 from shared.payments.model import Amount, Arrival, ChainCursor, Finality, Inclusion, Payment, Timing
 from shared.payments.refund_fold import fold
+from shared.payments.refund_model import SENT
 
 GRACE: Final = timedelta(minutes=10)
 """As long after expiry a sighting still settles the order, whose stock is held so long; then it is held for refund."""
@@ -51,6 +52,8 @@ def confirm(
     deepest = height - payment.confirmations + 1
     confirmed = sum(arrival.units for arrival in _counted(payment) if _inclusion(arrival).height <= deepest)
     settled = payment.settled
+    if payment.written_off:
+        confirmed = min(confirmed, _kept(payment, deepest))
     decided: list[Fact] = []
     if settled and not payment.final and confirmed < payment.enough:
         if payment.exposed and promised(payment) >= payment.enough:
@@ -63,10 +66,10 @@ def confirm(
         if rival:
             return (facts.PaymentClosed(**who(payment), reason=facts.Closing.PAID_OTHERWISE, at=now),)
         late = _late(payment, deepest)
-        if late and not _covered(payment, late, costs):
+        cover = _cover(payment, late, deepest, costs) if late else None
+        if late and cover is None:
             return ()
         received = Money(asset=payment.asset, units=confirmed)
-        cover = costs if late else None
         decided.append(facts.PaymentSettled(**who(payment), received=received, height=height, at=now, late=cover))
         settled = True
     # Large amounts are final later than the chain's own rule has it, never sooner.
@@ -79,9 +82,10 @@ def confirm(
 def accept(payment: Payment, *, height: int, now: datetime) -> Sequence[Fact]:
     """Return the fact of settling at the shop's risk what was only sighted; none unless its terms allow it.
 
-    Whether the shop's loss cap bears it is not said here. `height` is how far the chain was read.
+    Whether the shop's loss cap bears it is not said here. `height` is how far the chain was read. One that was quoted
+    anew waits for its block: its quote is for the rest alone, and all of it would be at risk.
     """
-    if not payment.zero_confirmation or payment.settled or not payment.open or payment.superseded:
+    if not payment.zero_confirmation or payment.settled or not payment.open or payment.superseded or payment.requotes:
         return ()
     if payment.finality is Finality.REVERSED or promised(payment) < payment.enough:
         return ()
@@ -103,26 +107,52 @@ def _late(payment: Payment, deepest: int) -> int:
     return 0 if payment.written_off or on_time >= payment.enough else late
 
 
-def _covered(payment: Payment, late: int, costs: facts.LateCover | None) -> bool:
-    """Return whether late units buy, at the present rate, the part of the order that was not paid for on time."""
-    if costs is None:
-        return False
-    unpaid = payment.due - sum(a.units for a in _counted(payment) if in_time(payment, a))
+def _cover(payment: Payment, late: int, deepest: int, costs: facts.LateCover | None) -> facts.LateCover | None:
+    """Return the proof that late units buy, at the present rate, what was not paid for on time; None where they don't.
+
+    It says what the shop takes: where the price fell that is more than was due, and what is over is so much less.
+    """
     quoted = payment.quote.amount
-    return bool(quoted) and late >= -(-costs.costs * unpaid // quoted) - payment.tolerance
+    if costs is None or not quoted:
+        return None
+    mined = [arrival for arrival in _counted(payment) if _inclusion(arrival).height <= deepest]
+    on_time = sum(arrival.units for arrival in mined if in_time(payment, arrival))
+    needed = -(-costs.costs * (payment.due - on_time) // quoted)
+    if late < needed - payment.tolerance:
+        return None
+    return costs.model_copy(update={"takes": on_time + needed})
+
+
+def _kept(payment: Payment, deepest: int) -> int:
+    """Return the units included up to `deepest` that were not given back: what came late may have been, before."""
+    mined = sum(
+        arrival.units
+        for arrival in payment.transfers
+        if arrival.live and arrival.asset is None and arrival.inclusion and arrival.inclusion.height <= deepest
+    )
+    own = [refund for refund in payment.refunds if refund.amount.asset == payment.asset]
+    return mined - sum(r.amount.units - r.of_settled for r in own if r.state in SENT)
 
 
 def expire(payment: Payment, *, proven: datetime, now: datetime) -> Sequence[Fact]:
     """Return expired for a payment that is over, given that chain and mempool were read up to `proven`.
 
     With nothing seen in time it is over when the grace is; with something seen, a day after expiry; when it was
-    settled and taken back, a day after that. Dust is nothing. One that is owed for goods handed over is never over.
+    settled and taken back, a day after that. Dust is nothing. One that is owed for goods handed over is never over,
+    and one that stands paid in time in blocks only waits for `confirm`. What was settled before its block and is in
+    none by when it had to be is reversed here: no block will tell.
     """
+    if payment.settled and payment.exposed:
+        if proven < payment.expires_at + MINED_WITHIN or payment.included >= payment.enough:
+            return ()
+        return (facts.PaymentReversed(**who(payment), reason="it was in no block in time", at=now),)
     promising = any(payment.counts(a) and in_time(payment, a, GRACE) for a in payment.transfers)
     over = payment.expires_at + (HOLD if promising else GRACE)
     if payment.finality is Finality.REVERSED:
         over = max(over, payment.changed_at + HOLD)
     if payment.settled or payment.expired or payment.closed or payment.written_off or proven < over:
+        return ()
+    if sum(arrival.units for arrival in _counted(payment) if in_time(payment, arrival)) >= payment.enough:
         return ()
     return (facts.PaymentExpired(**who(payment), at=now),)
 

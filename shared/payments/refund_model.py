@@ -26,7 +26,8 @@ class RefundState(StrEnum):
 
 UNDER_WAY: Final = frozenset({RefundState.SIGNED, RefundState.BROADCAST, RefundState.MINED})
 """Bytes that pay it exist, and none of them is final."""
-AGREED: Final = UNDER_WAY | {RefundState.APPROVED, RefundState.CONFIRMED}
+SENT: Final = UNDER_WAY | {RefundState.CONFIRMED}
+AGREED: Final = SENT | {RefundState.APPROVED}
 OPEN: Final = UNDER_WAY | {RefundState.APPROVED}
 """The sender has to look at it."""
 

@@ -18,7 +18,7 @@ from shared.payments.held import claims
 from shared.payments.ledger import Position
 from shared.payments.lifecycle import who
 from shared.payments.model import Payment
-from shared.payments.refund_model import UNDER_WAY, Refund, RefundState, SignedBytes
+from shared.payments.refund_model import SENT, Refund, RefundState, SignedBytes
 from shared.payments.refund_policy import RefundPolicy
 from shared.payments.spending import Draft, Intent, SignedTransaction, Standing, UnsafeTransaction, Whereabouts
 
@@ -47,16 +47,12 @@ def blocked(
     if refund.failures >= policy.most_failures:
         return RefundDelay.FAILED
     payment, asset = position.payment, refund.amount.asset
-    sent = [
-        other
-        for other in payment.refunds
-        if other.refund_id != refund.refund_id and (other.state in UNDER_WAY or other.state is RefundState.CONFIRMED)
-    ]
+    sent = [other for other in payment.refunds if other.refund_id != refund.refund_id and other.state in SENT]
     revoked = [*sent, refund]
     now = claims(payment, position.credited, asset, gone=sent, revoked=revoked)
     deep = min(final_height, height - payment.final_depth + 1)
     final = claims(payment, position.credited, asset, gone=sent, revoked=revoked, up_to=deep)
-    enough = now.refundable >= refund.amount.units and final.left >= refund.amount.units
+    enough = min(now.refundable, final.refundable) >= refund.amount.units
     return None if enough else RefundDelay.NOT_FINAL
 
 

@@ -40,7 +40,8 @@ and notes what the rules did; a test compares. Three axes, drawn from the paymen
 
 *Settles*: whether what stands settles it once it is mined in time and confirmed, with no further transfer.
 *Expires*: when it is let go unless it settles first; only when chain and mempool were read beyond that moment. For one
-whose settlement was taken back the 24 h begin anew with that.
+whose settlement was taken back the 24 h begin anew with that. What stands in blocks, enough and in time, is never let
+go: it only waits to be confirmed.
 *Reverses*: whether it is reversed if the chain takes everything back.
 
 Besides the axes a payment can be

@@ -32,7 +32,7 @@ from shared.payments.ledger import (
 from shared.payments.lifecycle import GRACE, MINED_WITHIN, close, confirm, evolve, expire, write_off
 from shared.payments.model import Payment
 from shared.payments.observation import Observation, Sighting, observe
-from shared.payments.refund_model import RefundState
+from shared.payments.refund_model import AGREED, RefundState
 from shared.payments.statement import BalanceView, balance_views, posting_views
 from tests.unit.refunding import asked, customer, folded, refund_of, staff, steps
 
@@ -295,7 +295,8 @@ class LedgerMachine(RuleBasedStateMachine):
             view = views.get(asset) or BalanceView.of(asset, {})
             assert view.received == view.addresses == mined[asset]
             credited = [p for p in self.state.values() if (p.settled or p.written_off) and not p.closed]
-            assert view.settled == DUE * len([p for p in credited if p.asset is asset])
+            given = {p.payment_id: sum(r.of_settled for r in p.refunds if r.state in AGREED) for p in credited}
+            assert view.settled == sum(max(DUE - given[p.payment_id], 0) for p in credited if p.asset is asset)
 
 
 TestLedger = LedgerMachine.TestCase
@@ -315,7 +316,9 @@ def chained() -> tuple[facts.PaymentRequested, list[Fact]]:
     settled = confirm(whole, height=1, final_height=1, now=START)
     fork = BlockRef(CHAIN, 0, "b0")
     lost = observe(whole, Observation(CHAIN, START, fork=fork, blocks=(block(1, coins[0], name="c1"),)))
-    back = facts.PaymentReversed(**settled[0].model_dump(exclude={"received", "height", "late", "exposure"}), reason="lost")
+    back = facts.PaymentReversed(
+        **settled[0].model_dump(exclude={"received", "height", "late", "exposure"}), reason="lost"
+    )
     over = facts.PaymentExpired(**settled[0].model_dump(exclude={"received", "height", "late", "exposure"}))
     return first, [*seen, *mined, *settled, *lost, back, over]
 

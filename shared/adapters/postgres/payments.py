@@ -1,5 +1,6 @@
 """Payments in Postgres: their streams, requested one by one, confirmed and expired in bulk under row locks."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -8,7 +9,8 @@ from typing import Final
 
 from pg8000.exceptions import DatabaseError
 
-from shared.adapters.postgres.database import Connection, Database, Sql
+from shared.adapters.postgres.database import Connection, Database, Row, Sql
+from shared.adapters.postgres.payment_batches import Judge, one_by_one, settled_first
 from shared.adapters.postgres.recording import prepare
 from shared.adapters.postgres.refusals import Moved
 from shared.adapters.postgres.statement import GuardedBy, StateTable, append_sql, rows_sql
@@ -20,7 +22,7 @@ from shared.kernel.facts import Fact
 from shared.kernel.ids import OrderId, PaymentId
 from shared.kernel.reply import Reply
 from shared.payments.addresses import TakenAddress
-from shared.payments.facts import PaymentExpired, PaymentFinal, PaymentRequested, PaymentSettled
+from shared.payments.facts import PaymentExpired, PaymentFinal, PaymentRequested, PaymentReversed, PaymentSettled
 from shared.payments.lifecycle import GRACE, evolve
 from shared.payments.model import Payment, PaymentView
 from shared.payments.ports import ConfirmRule, OrderRule, OrderStanding
@@ -63,6 +65,12 @@ _ACTIVE: Final = rows_sql(TABLE, "where order_id = :order_id and not expired and
 _WATCHED: Final = Sql("select from chain_cursors where chain = :chain")
 _TAKEN: Final = Sql("select from inbox where operation = :operation and event_id = :event_id")
 _CURSOR: Final = Sql("select coalesce(agreed, height), final_height from chain_cursors where chain = :chain for share")
+_CURSOR_OF: Final = Sql(
+    "select coalesce(agreed, height) from chain_cursors"
+    " where chain = (select chain from payments where payment_id = :payment_id)"
+    " for share"
+)
+"""Before the payment is locked: whoever writes what was read of the chain locks its cursor first, too."""
 _UNCONFIRMED: Final = rows_sql(
     TABLE,
     """where chain = :chain and payment_id > :after and not final
@@ -98,7 +106,7 @@ _OF_ORDER: Final = rows_sql(TABLE, "where order_id = :order_id order by payment_
 _CHAINS: Final = Sql("select chain, least(caught_up_at, coalesce(mempool_at, caught_up_at)) from chain_cursors")
 _OVERDUE: Final = rows_sql(
     TABLE,
-    """where chain = :chain and payment_id > :after and not settled and not expired
+    """where chain = :chain and payment_id > :after and (not settled or exposed) and not expired
    and closed is null and not written_off and expires_at + make_interval(secs => :grace_s::float8)
        <= (select least(c.caught_up_at, coalesce(c.mempool_at, c.caught_up_at)) from chain_cursors c
             where c.chain = :chain)
@@ -224,9 +232,9 @@ class PostgresPayments(StateStore[Payment]):
 
         def work(connection: Connection) -> bool:
             _take(connection, by)
+            cursor = connection.run(_CURSOR_OF, {"payment_id": payment_id})
             found = stored(Payment, connection.run(_ONE, {"payment_id": payment_id})[0])
             payment = found.state
-            cursor = connection.run(_CURSOR, {"chain": payment.chain})
             facts = rule(payment, cursor[0][0]) if cursor else ()
             if any(isinstance(fact, PaymentSettled) for fact in facts):
                 paid = connection.run(_SETTLED, {"order_ids": [payment.order_id]})
@@ -246,14 +254,14 @@ class PostgresPayments(StateStore[Payment]):
             if await self._db.run(_TAKEN, **token):
                 raise AlreadyTaken
 
-        def batch(connection: Connection, after: str) -> list[tuple[Stored[Payment], Sequence[Fact]]]:
+        def batch(connection: Connection, after: str) -> tuple[Sequence[Row], Judge]:
             cursor = connection.run(_CURSOR, {"chain": chain})
             if not cursor:
-                return []
+                return (), lambda _: lambda _: ()
             height, final_height = cursor[0]
             params = {"chain": chain, "after": after, "height": height, "final_height": final_height, "limit": BATCH}
-            found = [stored(Payment, row) for row in connection.run(_UNCONFIRMED, params)]
-            return _one_by_order(connection, found, partial(rule, height=height, final_height=final_height))
+            told = partial(rule, height=height, final_height=final_height)
+            return connection.run(_UNCONFIRMED, params), partial(_one_by_order, connection, told)
 
         try:
             return await self._in_batches(batch, lambda connection: _take(connection, by), by=by, now=now)
@@ -264,44 +272,70 @@ class PostgresPayments(StateStore[Payment]):
 
     async def expire(self, rule: Callable[[Payment, datetime], Sequence[Fact]], *, by: By, now: datetime) -> int:
         """Decide about payments past their deadline on chains proven to be read beyond it; return how many did."""
-        changed = 0
+        changed, failures = 0, []
         for chain, proven in await self._db.run(_CHAINS):
 
             def batch(
                 connection: Connection, after: str, chain: str = chain, proven: datetime = proven
-            ) -> list[tuple[Stored[Payment], Sequence[Fact]]]:
+            ) -> tuple[Sequence[Row], Judge]:
                 params = {"chain": chain, "after": after, "grace_s": GRACE.total_seconds(), "limit": BATCH}
-                found = [stored(Payment, row) for row in connection.run(_OVERDUE, params)]
-                return [(payment, rule(payment.state, proven)) for payment in found]
+                return connection.run(_OVERDUE, params), lambda _: lambda payment: rule(payment.state, proven)
 
-            changed += await self._in_batches(batch, lambda _: None, by=by, now=now)
+            try:
+                changed += await self._in_batches(batch, lambda _: None, by=by, now=now)
+            except Transient:
+                raise
+            except Exception as error:  # noqa: BLE001 - the other chains first, then it is raised
+                failures.append(error)
+        if failures:
+            raise failures[0]
         return changed
 
     async def _in_batches(
         self,
-        batch: Callable[[Connection, str], list[tuple[Stored[Payment], Sequence[Fact]]]],
+        batch: Callable[[Connection, str], tuple[Sequence[Row], Judge]],
         finish: Callable[[Connection], None],
         *,
         by: By,
         now: datetime,
     ) -> int:
-        """Run `batch` (given the last payment of the one before) until one is not full, each in a transaction."""
+        """Run `batch` (given the last payment of the one before) until one is not full, each in a transaction.
 
-        def work(connection: Connection, after: str) -> tuple[int, str | None]:
-            decided = batch(connection, after)
-            changed = append_all(connection, decided, by=by, now=now, region=self._region)
-            if len(decided) == BATCH:
-                return changed, decided[-1][0].state.payment_id
-            finish(connection)
+        A payment that can't be decided about stops no other: its batch is done again with a savepoint for each, the
+        first failure is raised in the end, and nothing is finished.
+        """
+        failures: list[Exception] = []
+
+        def work(connection: Connection, after: str, careful: bool) -> tuple[int, str | None]:
+            rows, judge = batch(connection, after)
+            append = partial(append_all, connection, by=by, now=now, region=self._region)
+            if careful:
+                changed = one_by_one(connection, rows, judge, append, failures)
+            else:
+                found = [stored(Payment, row) for row in rows]
+                rule = judge(found)
+                changed = append([(payment, rule(payment)) for payment in settled_first(found)])
+            if len(rows) == BATCH:
+                return changed, str(json.loads(rows[-1][2])["payment_id"])
+            if not failures:
+                finish(connection)
             return changed, None
 
         changed, after = 0, ""
         while True:
-            count, more = await self._db.transaction(partial(work, after=after))
+            try:
+                count, more = await self._db.transaction(partial(work, after=after, careful=False))
+            except (Transient, AlreadyTaken):
+                raise
+            except Exception:  # noqa: BLE001 - it must not stop the others, and is raised in the end
+                count, more = await self._db.transaction(partial(work, after=after, careful=True))
             changed += count
             if more is None:
-                return changed
+                break
             after = more
+        if failures:
+            raise failures[0]
+        return changed
 
 
 def _take(connection: Connection, by: By) -> None:
@@ -320,20 +354,23 @@ def _bears(connection: Connection, payment: Payment) -> bool:
 
 
 def _one_by_order(
-    connection: Connection, found: Sequence[Stored[Payment]], rule: "partial[Sequence[Fact]]"
-) -> list[tuple[Stored[Payment], Sequence[Fact]]]:
-    """Decide about each payment, told whether its order was settled by another, here or before."""
+    connection: Connection, rule: "partial[Sequence[Fact]]", found: Sequence[Stored[Payment]]
+) -> Callable[[Stored[Payment]], Sequence[Fact]]:
+    """Return the rule, told whether a payment's order was settled by another, in this batch or before."""
     unsettled = [payment.state.order_id for payment in found if not payment.state.settled]
     rows = connection.run(_SETTLED, {"order_ids": unsettled}) if unsettled else ()
     paid: dict[str, str] = {order_id: payment_id for payment_id, order_id in rows}
-    decided = []
-    for payment in found:
+
+    def one(payment: Stored[Payment]) -> Sequence[Fact]:
         state = payment.state
-        facts = rule(state, rival=paid.get(state.order_id, state.payment_id) != state.payment_id)
-        decided.append((payment, facts))
+        facts: Sequence[Fact] = rule(state, rival=paid.get(state.order_id, state.payment_id) != state.payment_id)
         if any(isinstance(fact, PaymentSettled) for fact in facts):
             paid[state.order_id] = state.payment_id
-    return decided
+        elif any(isinstance(fact, PaymentReversed) for fact in facts) and paid.get(state.order_id) == state.payment_id:
+            del paid[state.order_id]
+        return facts
+
+    return one
 
 
 def _violated(error: DatabaseError) -> str | None:
