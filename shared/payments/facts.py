@@ -7,6 +7,9 @@ from typing import ClassVar
 from shared.kernel.facts import Fact
 from shared.kernel.ids import MerchantId, OrderId, PaymentId, RefundId, ShopId, UserId
 from shared.kernel.money import Asset, Fiat, Frozen, Money, Units
+from shared.payments.sweep_facts import SweepMoved as SweepMoved
+from shared.payments.sweep_facts import SweepPlanned as SweepPlanned
+from shared.payments.sweep_values import PaymentSweep
 
 
 class FeedPrice(Frozen):
@@ -373,3 +376,11 @@ class RefundFailed(RefundFact):
     txid: str
     fee: Money
     height: int
+
+
+class PaymentSwept(PaymentFact):
+    """Coins of the payment came further in a sweep to the shop's treasury."""
+
+    type: ClassVar = "payment.swept.v1"
+    sweep: PaymentSweep
+    at: datetime

@@ -58,6 +58,7 @@ def claims(
         for arrival in payment.transfers
         if arrival.live
         and arrival.inclusion is not None
+        and not arrival.gas
         and (arrival.asset or payment.asset) == asset
         and (up_to is None or arrival.inclusion.height <= up_to)
     )

@@ -15,7 +15,7 @@ from itertools import chain
 from shared.kernel.facts import Fact
 from shared.kernel.ids import EventId, MerchantId, PaymentId, ShopId
 from shared.kernel.money import Asset, Money
-from shared.payments import facts
+from shared.payments import facts, sweep_fold
 from shared.payments.held import claims
 from shared.payments.lifecycle import evolve
 from shared.payments.model import Payment
@@ -130,9 +130,10 @@ def accounts(position: Position) -> dict[Line, int]:
     payment = position.payment
     confirmed = [refund for refund in payment.refunds if refund.state is RefundState.CONFIRMED]
     agreed = [refund for refund in payment.refunds if refund.state in AGREED]
-    wallet = _wallet(payment.refunds)
+    wallet, swept = _wallet(payment.refunds), sweep_fold.lies(payment.sweeps, _gas(payment))
     balances: dict[Line, int] = {}
-    for asset in sorted({payment.asset, *wallet, *(arrival.asset or payment.asset for arrival in payment.transfers)}):
+    arrived = {arrival.asset or payment.asset for arrival in payment.transfers}
+    for asset in sorted({payment.asset, *wallet, *swept, *arrived}):
         own = claims(payment, position.credited, asset, gone=confirmed, revoked=agreed)
         given = {
             Account.RECEIVED: own.received,
@@ -142,15 +143,23 @@ def accounts(position: Position) -> dict[Line, int]:
             Account.SETTLED: -own.settled,
             Account.REFUNDED: -own.refunded,
         }
-        lies = {
-            **wallet.get(asset, {}),
-            Account.ADDRESSES: own.received,
-            Account.REFUNDED: own.refunded,
-            Account.RECEIVED: -own.received,
-        }
+        lies = Counter(
+            {Account.ADDRESSES: own.received, Account.REFUNDED: own.refunded, Account.RECEIVED: -own.received}
+        )
+        lies.update(wallet.get(asset, {}))
+        lies.update({Account(name): units for name, units in swept.get(asset, {}).items()})
         for book, drawn in ((Book.CLAIMS, given), (Book.CUSTODY, lies)):
             balances |= {Line(book, asset, account): units for account, units in drawn.items() if units}
     return balances
+
+
+def _gas(payment: Payment) -> list[Money]:
+    """Return what was brought to the address so that a sweep could pay for gas."""
+    return [
+        Money(asset=arrival.asset or payment.asset, units=arrival.units)
+        for arrival in payment.transfers
+        if arrival.gas and arrival.live and arrival.inclusion is not None
+    ]
 
 
 def _wallet(refunds: Iterable[Refund]) -> dict[Asset, Counter[Account]]:

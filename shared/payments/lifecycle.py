@@ -13,7 +13,7 @@ from shared.kernel.errors import Bug, NotFound
 from shared.kernel.facts import Fact
 from shared.kernel.ids import MerchantId
 from shared.kernel.money import Asset, Money
-from shared.payments import facts
+from shared.payments import facts, sweep_fold
 from shared.payments.model import Amount, Arrival, ChainCursor, Finality, Inclusion, Payment, Timing
 from shared.payments.refund_fold import fold
 from shared.payments.refund_model import SENT
@@ -210,6 +210,8 @@ def evolve(payment: Payment | None, fact: Fact) -> Payment:
             return _weighed(payment.model_copy(update={"written_off": True, "exposed": False, "changed_at": fact.at}))
         case facts.RefundFact():
             changes = {"refunds": fold(payment.refunds, fact)}
+        case facts.PaymentSwept():
+            changes = {"sweeps": sweep_fold.fold(payment.sweeps, fact)}
         case _:
             raise Bug(f"a payment does not know {fact.type}")
     return payment.model_copy(update={**changes, "changed_at": fact.at})
@@ -286,7 +288,8 @@ def _arrived(
     if after is None:
         transfers = payment.transfers
     elif known is None:
-        transfers = (*payment.transfers, after)
+        gas = sweep_fold.is_gas(payment.sweeps, after.asset, after.units)
+        transfers = (*payment.transfers, after.model_copy(update={"gas": gas}))
     else:
         transfers = tuple(after if arrival is known else arrival for arrival in payment.transfers)
     return {"transfers": transfers, "changed_at": max(payment.changed_at, fact.at or payment.changed_at)}

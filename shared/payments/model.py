@@ -10,6 +10,7 @@ from shared.kernel.ids import MerchantId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.money import Asset, Frozen, KnownAsset, Money, Units
 from shared.payments.facts import Closing, Quote
 from shared.payments.refund_model import Refund, RefundView
+from shared.payments.sweep_values import PaymentSweep
 
 
 class Amount(StrEnum):
@@ -87,6 +88,8 @@ class Arrival(Frozen):
     live: bool
     inclusion: Inclusion | None = None
     first_mined: datetime | None = None
+    gas: bool = False
+    """Brought by whoever sweeps the address, to pay for it: nobody has a claim to it."""
 
 
 class Payment(Frozen):
@@ -131,6 +134,7 @@ class Payment(Frozen):
     exposed: bool = False
     exposed_at: datetime | None = None
     refunds: tuple[Refund, ...] = ()
+    sweeps: tuple[PaymentSweep, ...] = ()
     requested_at: datetime
     expires_at: datetime
     changed_at: datetime

@@ -11,6 +11,7 @@ from shared.payments.facts import (
     PaymentRequoted,
     PaymentReversed,
     PaymentSettled,
+    PaymentSwept,
     PaymentWrittenOff,
     RefundApproved,
     RefundConfirmed,
@@ -30,6 +31,7 @@ Moving = (
     | PaymentClosed
     | PaymentWrittenOff
     | PaymentRequoted
+    | PaymentSwept
     | RefundApproved
     | RefundDeclined
     | RefundSigned

@@ -11,10 +11,9 @@ from itertools import count
 from os import urandom
 from typing import cast
 
-from bip_utils import Bip44, Bip44Coins, Bip84, Bip84Coins
-
 from emulators import bitcoin as bitcoin_engine
 from emulators import ethereum as ethereum_engine
+from emulators.merchant_keys import MerchantAccount
 from shared.adapters.account_keys import SealedAccountKeys
 from shared.adapters.bitcoin.chain import BitcoinChain
 from shared.adapters.evm.chain import EvmChain
@@ -96,11 +95,11 @@ class Paying:
         self.signer = Ed25519Quotes(QuoteSigningSettings(urandom(32)))
         self.account_keys = keys = SealedAccountKeys(Sealer(SealingSettings(urandom(32))), bitcoin_network="regtest")
         shop_id, seed = self.ordering.shop.shop_id, urandom(64)
-        bitcoin = Bip84.FromSeed(seed, Bip84Coins.BITCOIN_REGTEST).Purpose().Coin().Account(0).PublicKey()
-        evm = Bip44.FromSeed(seed, Bip44Coins.ETHEREUM).Purpose().Coin().Account(0).PublicKey()
+        self.bitcoin_account = MerchantAccount.of("bitcoin", 0, seed)
+        self.evm_account = MerchantAccount.of("evm", 0, seed)
         self.payout = {
-            Family.BITCOIN: keys.seal(shop_id, Family.BITCOIN, str(bitcoin.ToExtended())),
-            Family.EVM: keys.seal(shop_id, Family.EVM, str(evm.ToExtended())),
+            Family.BITCOIN: keys.seal(shop_id, Family.BITCOIN, self.bitcoin_account.xpub),
+            Family.EVM: keys.seal(shop_id, Family.EVM, self.evm_account.xpub),
         }
         self.requesting = Requesting(
             store=self.store,

@@ -5,6 +5,7 @@ A module has a cast of its own. Its shops stand in Hamburg, far from those of th
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from emulators.people import Api, Customer, prove_payouts, until
 from emulators.platform import Platform
 from emulators.wallets import EvmWallet
 from shared.adapters.postgres.database import Connection, Row, Sql
-from shared.kernel.ids import ItemId, ModifierGroupId, ModifierId
+from shared.kernel.ids import ItemId, MerchantId, ModifierGroupId, ModifierId, SweepId
 from shared.settings import PostgresSettings
 from tests.integration.shopkeeping import BITCOIN, EVM
 
@@ -31,6 +32,11 @@ _DONE = Sql(
     " (select count(*) from devices where user_id = any(:actors::text[])),"
     " (select coalesce(sum(version), 0)::bigint from preferences where user_id = any(:actors::text[])),"
     " (select count(*) from users)"
+)
+_SWEPT = Sql(
+    "insert into sweeps (sweep_id, shop_id, merchant_id, chain, asset, state, plan, txids, planned_at, changed_at,"
+    " version, head) values (:sweep_id, :shop_id, :merchant_id, 'evm:31337', 'USDC', 'final', :plan::jsonb, '{}',"
+    " clock_timestamp(), clock_timestamp(), 0, ''::bytea) returning 1"
 )
 _REVOKE = Sql("update api_keys set revoked_at = clock_timestamp() where key_id = :key_id")
 _RESTORE = Sql("update api_keys set revoked_at = null where key_id = :key_id")
@@ -125,6 +131,15 @@ class Merchant:
         return str(self.owner.api.send("POST", "/v1/api-keys", body)["key"])
 
 
+def _swept(platform: Platform, place: Place, owner: str) -> str:
+    """Return a sweep of a shop that moved nothing: a row without facts."""
+    sweep_id, to = str(SweepId.new()), "0x" + "5a" * 20
+    plan = {"chain": "evm:31337", "asset": "USDC", "to": to, "to_key": to, "fee_rate": "1"}
+    text, merchant_id = json.dumps({**plan, "coins": [], "transactions": []}), MerchantId.like(owner)
+    rows_of(platform.env, _SWEPT, sweep_id=sweep_id, shop_id=place.shop_id, merchant_id=merchant_id, plan=text)
+    return sweep_id
+
+
 def token_of(api: Api) -> str:
     """Return the token that somebody signed in with."""
     return str(api._client.headers["authorization"]).removeprefix("Bearer ")
@@ -148,9 +163,11 @@ class Cast:
     revoked: str
     """A staff key that is none any more."""
     change_id: str
+    """A change of the first shop's account that was called off."""
     refund_id: str
     """Of the coins of another kind that the customer sent; two people have to agree to it."""
-    """A change of the first shop's account that was called off."""
+    sweep_id: str
+    """A sweep of the first shop, over since long."""
 
     @property
     def place(self) -> Place:
@@ -172,6 +189,7 @@ class Cast:
             "payment_id": self.payment_id,
             "difference_id": "dif_" + 32 * "0",
             "change_id": self.change_id,
+            "sweep_id": self.sweep_id,
             "refund_id": self.refund_id,
             "asset": "BTC",
             "currency": "EUR",
@@ -252,6 +270,7 @@ def cast_of(platform: Platform, evm_rpc: str) -> Iterator[Cast]:
             },
             revoked=revoked,
             change_id=change_id,
+            sweep_id=_swept(platform, here, merchant.owner.user_id),
             refund_id=refund_id,
         )
     finally:

@@ -71,6 +71,7 @@ PARTS: Final = {
     "create_api_key": "owner",
     "create_order": "customer",
     "export_statement": "manager",
+    "drop_sweep": "owner",
     "find_nearby_shops": "",
     "generate_payment_address": "customer",
     "get_balances": "owner",
@@ -89,9 +90,12 @@ PARTS: Final = {
     "get_shop": "",
     "get_statement": "manager",
     "get_stock": "barista",
+    "get_sweep": "manager",
     "import_menu": "owner",
     "list_orders": "customer",
+    "list_sweeps": "manager",
     "mark_ready": "barista",
+    "plan_sweep": "owner",
     "propose_payout": "owner",
     "prove_payout": "owner",
     "put_menu_item": "owner",
@@ -109,6 +113,7 @@ PARTS: Final = {
     "set_spreads": "manager",
     "sign_in_with_ethereum": "",
     "start_preparing": "barista",
+    "submit_sweep": "owner",
 }
 _QUERIES: Final = {
     "convert": {"asset": "BTC", "currency": "EUR", "units": "420"},
@@ -122,6 +127,7 @@ _QUERIES: Final = {
     "get_claim_qr": {"format": "svg"},
     "get_payment_qr": {"format": "png"},
     "list_orders": {"limit": "10"},
+    "list_sweeps": {"limit": "10"},
     "list_refunds": {"state": "requested", "limit": "10"},
 }
 
@@ -159,6 +165,11 @@ def _body(operation: str, cast: Cast) -> JSON | None:
             return {"asset": "USDC", "chain": "evm:31337"}
         case "import_menu":
             return {"items": {here.item_id: item}, "groups": {here.group_id: _GROUP}}
+        case "plan_sweep":
+            treasury = {"to": "0x" + "5a" * 20, "gas_from": "0x" + "5b" * 20}
+            return {"chain": "evm:31337", "asset": "USDC", "fee_rate": "2000000000", **treasury}
+        case "submit_sweep":
+            return {"signed": "0x02" + "5a" * 40}
         case "propose_payout":
             return cast.merchant.proposal(here, "evm")
         case "prove_payout":

@@ -90,11 +90,15 @@ CASES: Final = {
     "get_payment_qr": _ORDER,
     "get_payout_changes": _AT_A_SHOP,
     "get_reconciliation": Case(customer=MAY, others=MAY, rivals=MAY, rival_manager=MAY, elsewhere=MAY),
+    "drop_sweep": Case(),
     "get_statement": _AT_A_SHOP,
+    "get_sweep": Case(),
+    "list_sweeps": _AT_A_SHOP,
     "get_stock": _AT_A_SHOP,
     "import_menu": _AT_A_SHOP,
     "list_orders": _LIST,
     "mark_ready": _KITCHEN,
+    "plan_sweep": _AT_A_SHOP,
     "propose_payout": _AT_A_SHOP,
     "prove_payout": _AT_A_SHOP,
     "put_menu_item": _AT_A_SHOP,
@@ -110,6 +114,7 @@ CASES: Final = {
     "set_preferences": _OWN,
     "set_spreads": _AT_A_SHOP,
     "start_preparing": _KITCHEN,
+    "submit_sweep": Case(),
 }
 PRIVATE: Final = [entry.operation for entry in load().http() if not entry.public]
 INNER: Final = [entry.operation for entry in load() if entry.kind != "http"]

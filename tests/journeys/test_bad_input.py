@@ -31,8 +31,10 @@ GOOD: Final = {
     "cancel_order": 409,
     "confirm_payout": 400,
     "generate_payment_address": 200,
+    "plan_sweep": 409,
     "redeem_claim": 409,
     "requote_payment": 409,
+    "submit_sweep": 400,
 }
 """What the good request is answered where the order is too far, or not far enough, for it to do anything."""
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")

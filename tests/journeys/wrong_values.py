@@ -109,6 +109,14 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/address": ("0x" + "5a" * 20, "0x5AAEB6053F3E94C9b9A09f33669435E7Ef1BeAed"),
     },
     "import_menu": {"/items": ({}, {"itm_0": {}}, [], None), "/groups": ({"mod_0": {}}, []), "/currency": ("EUR",)},
+    "plan_sweep": {
+        "/chain": ("evm:1", "EVM:31337", "", "bitcoin", 31337, None),
+        "/asset": (*ASSETS, "BTC"),
+        "/to": ("", "0x0", "0x" + "0" * 40, "0x5AAEB6053F3E94C9b9A09f33669435E7Ef1BeAed", BITCOIN, None, ["x"]),
+        "/fee_rate": (0, "0", *UNITS, "٤٢٠", "Infinity", "9" * 79, 10**14),
+        "/gas_from": ("", "0x0", "0x" + "0" * 40, "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", None, 1),
+        "/origin": ("", "d34db33", "d34db33f/84'/0'", "m/84h/0h", "d34db33f/" + "1/" * 9, "d34db33f/99999999999"),
+    },
     "propose_payout": {
         "/family": FAMILIES,
         "/account_key": (*ACCOUNT_KEYS, BITCOIN, EVM, None),
@@ -176,6 +184,7 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         ),
         "/zero_confirmation/max_order": (*UNITS, "1" + "0" * 10),
     },
+    "submit_sweep": {"/signed": ("", "0x", "x y" * 10, "é" * 20, None, 1, "0x" + "zz" * 20, "cHNidP8=" * 10)},
     "set_opening_hours": {
         "/weekly/0/weekday": (7, -1, 1.5, "0", None),
         "/weekly/0/opens": ("24:00", "25:00", "9:00", "09:60", "０９:00", "09:00:00", 900),
@@ -249,6 +258,7 @@ QUERIES: Final[dict[str, tuple[str, ...]]] = {
     "get_claim_qr": ("format=gif", "format=SVG", "format=", "format=svg%00"),
     "get_payment_qr": ("format=gif", "format=PNG", "format="),
     "list_refunds": ("limit=0", "limit=101", "state=lost", "state=", "cursor=x", "cursor=pay_" + "0" * 32),
+    "list_sweeps": ("limit=0", "limit=101", "cursor=x", "cursor=swp_0", "cursor=pay_" + "0" * 32),
     "list_orders": ("limit=0", "limit=101", "cursor=x", "cursor=shp_" + "0" * 32, "shop_id=x", "shop_id="),
 }
 EVERYWHERE: Final = (

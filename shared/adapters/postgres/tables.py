@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from shared.adapters.postgres import catalog, claims, notifications, orders, payments, shops, supply, wallets
+from shared.adapters.postgres import catalog, claims, notifications, orders, payments, shops, supply, sweeps, wallets
 from shared.adapters.postgres.statement import StateTable
 from shared.kernel.ids import (
     ClaimId,
@@ -14,6 +14,7 @@ from shared.kernel.ids import (
     ReceiptId,
     ReservationId,
     ShopId,
+    SweepId,
     UserId,
 )
 
@@ -26,6 +27,7 @@ STREAMS: Final[dict[str, StateTable[Any]]] = {
     PaymentId.prefix: payments.TABLE,
     ClaimId.prefix: claims.TABLE,
     NotificationId.prefix: notifications.TABLE,
+    SweepId.prefix: sweeps.TABLE,
     UserId.prefix: wallets.USERS,
     KeyId.prefix: wallets.API_KEYS,
 }
