@@ -104,12 +104,17 @@ select coalesce((select (zero_confirmation ->> 'hourly_cap')::numeric from shops
 _ORDER: Final = Sql("select status, payment_id from orders where order_id = :order_id for share")
 _OF_ORDER: Final = rows_sql(TABLE, "where order_id = :order_id order by payment_id for update")
 _CHAINS: Final = Sql("select chain, least(caught_up_at, coalesce(mempool_at, caught_up_at)) from chain_cursors")
+_PASSED: Final = """expires_at + make_interval(secs => :grace_s::float8)
+       <= (select least(c.caught_up_at, coalesce(c.mempool_at, c.caught_up_at)) from chain_cursors c
+            where c.chain = :chain)"""
 _OVERDUE: Final = rows_sql(
     TABLE,
-    """where chain = :chain and payment_id > :after and (not settled or exposed) and not expired
-   and closed is null and not written_off and expires_at + make_interval(secs => :grace_s::float8)
-       <= (select least(c.caught_up_at, coalesce(c.mempool_at, c.caught_up_at)) from chain_cursors c
-            where c.chain = :chain)
+    f"""where payment_id in (
+   select payment_id from payments where chain = :chain and not settled and not expired and {_PASSED}
+   union all
+   select payment_id from payments where exposed_at is not null and chain = :chain and settled and exposed)
+   and payment_id > :after and (not settled or exposed) and not expired and closed is null and not written_off
+   and {_PASSED}
  order by payment_id limit :limit::int for update skip locked""",
 )
 """Rule 13: the proof that chain and mempool were read beyond the deadline stands in the statement itself."""
