@@ -26,6 +26,7 @@ from shared.payments.spending import (
     Signer,
     Standing,
     UnsafeTransaction,
+    WalletShort,
     Whereabouts,
 )
 
@@ -90,11 +91,16 @@ class BitcoinHotWallet:
 
     async def draft(self, intent: Intent, *, taken: Collection[str]) -> Draft:
         self._fits(intent, await self._at_home())
-        free = [coin for coin in await self._coins(self._rules.final_depth) if coin.slot not in taken]
+        coins = [coin for coin in await self._coins(confirmations=1) if coin.slot not in taken]
+        deep = [coin for coin in coins if coin.confirmations >= self._rules.final_depth]
         rate = await self._rate()
-        choice = choose(
-            free, intent.units, _script_bytes(intent), rate=rate, least_change=self._rules.fees.least_change
-        )
+        try:
+            choice = choose(
+                deep, intent.units, _script_bytes(intent), rate=rate, least_change=self._rules.fees.least_change
+            )
+        except WalletShort as short:
+            waiting = sum(coin.satoshi for coin in coins) - sum(coin.satoshi for coin in deep)
+            raise WalletShort(f"{short.detail} {waiting} more are not final yet.") from short
         if choice.fee > self._rules.fees.limit:
             raise Transient(f"A refund would cost {choice.fee} satoshi in fees now: the limit is lower.")
         return await self._drafted(intent, choice)

@@ -51,8 +51,8 @@ class FeePolicy:
     """No more is offered per gas, tip included."""
     least_tip: int = 10**6
     most_tip: int = 20 * 10**9
-    gas_limit: int = 300_000
-    """A payment that needs more gas is none."""
+    gas_limit: int = 150_000
+    """A payment that needs more gas is none: the receiver's contract would work at our expense."""
 
 
 @dataclass(frozen=True, slots=True)
