@@ -33,6 +33,8 @@ FINAL_DEPTH = 7
 """One more than the deepest reorganisation: what takes back a final block stops a chain, and other tests show that."""
 SKU = "shot"
 STOCKED = 1_000_000
+REFUNDS = {"stuck_after_s": {"bitcoin": 15, "evm": 10}}
+"""Fees are bumped soon, so that some of them are."""
 _CONFIRMATIONS: tuple[dict[str, int], ...] = ({}, {"BTC": 2, "ETH": 5, "USDC": 3, "USDT": 4})
 _NEVER_S = 86_400
 
@@ -45,7 +47,7 @@ class ChaosPlatform(Platform):
         env = super().env
         chains = json.loads(env["CHAINS"])
         chains[BITCOIN]["final_depth"] = FINAL_DEPTH
-        return env | {"CHAINS": json.dumps(chains)}
+        return env | {"CHAINS": json.dumps(chains), "REFUNDS": json.dumps(REFUNDS)}
 
 
 @dataclass(frozen=True, slots=True)

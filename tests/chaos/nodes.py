@@ -23,7 +23,8 @@ _ALREADY_KNOWN: Final = ("already", "nonce too low", "known")
 SATOSHI: Final = 10**8
 COIN_SATOSHI: Final = 600_000
 """A coin of the customers: more than twice what the dearest order costs."""
-_PURSE: Final = "customers"
+PURSE: Final = "customers"
+"""The customers' wallet on the Bitcoin node."""
 _FEES: Final = (1_000, 6_000, 30_000)
 _GWEI: Final = (20, 60, 180)
 _WEI: Final = 20 * 10**18
@@ -97,15 +98,15 @@ class BitcoinPurse(Purse):
     def __init__(self, node: Node, *, coins: int) -> None:
         super().__init__(node)
         faucet = f"/wallet/{FAUCET}"
-        node.call("createwallet", _PURSE, False, False, "", False, True, True)
-        addresses = [node.call("getnewaddress", path=f"/wallet/{_PURSE}") for _ in range(_AT_ONCE)]
-        self._home: str = node.call("getnewaddress", path=f"/wallet/{_PURSE}")
+        node.call("createwallet", PURSE, False, False, "", False, True, True)
+        addresses = [node.call("getnewaddress", path=f"/wallet/{PURSE}") for _ in range(_AT_ONCE)]
+        self._home: str = node.call("getnewaddress", path=f"/wallet/{PURSE}")
         for _ in range(-(-coins // _AT_ONCE)):
             filled = dict.fromkeys(addresses, COIN_SATOSHI / SATOSHI)
             node.call("sendmany", "", filled, path=faucet)
             node.call("generatetoaddress", 1, node.call("getnewaddress", path=faucet))
         node.call("generatetoaddress", 8, node.call("getnewaddress", path=faucet))
-        listed = node.call("listunspent", 1, path=f"/wallet/{_PURSE}")
+        listed = node.call("listunspent", 1, path=f"/wallet/{PURSE}")
         self._coins = [(str(each["txid"]), int(each["vout"]), str(each["scriptPubKey"])) for each in listed]
 
     @property
@@ -127,7 +128,7 @@ class BitcoinPurse(Purse):
         source = [{"txid": coin[0], "vout": coin[1], "sequence": 0xFFFFFFFD}]
         unsigned = self.node.call("createrawtransaction", source, outputs)
         spent = {"txid": coin[0], "vout": coin[1], "scriptPubKey": coin[2], "amount": _btc(COIN_SATOSHI)}
-        signed = self.node.call("signrawtransactionwithwallet", unsigned, [spent], path=f"/wallet/{_PURSE}")
+        signed = self.node.call("signrawtransactionwithwallet", unsigned, [spent], path=f"/wallet/{PURSE}")
         if not signed["complete"]:
             raise RuntimeError(f"the node did not sign: {signed}")
         txid = self.node.call("decoderawtransaction", signed["hex"])["txid"]

@@ -19,12 +19,13 @@ from shared.adapters.postgres.ledger_check import check
 from shared.adapters.postgres.replay import replay
 from tests.chaos.ground import SKU, STOCKED
 from tests.chaos.payers import Known
+from tests.chaos.refunds import KnownRefund
 from tests.chaos.truth import Coin, Truth
 
 MINED_WITHIN: Final = timedelta(minutes=60)
 _PAYMENTS: Final = Sql(
     "select payment_id, order_id, chain, asset, lower(address), due::text, dust::text, settled, final, expired,"
-    " transfers::text, expires_at from payments"
+    " transfers::text, refunds::text, expires_at from payments"
 )
 _BOOKS: Final = Sql(
     "select payment_id, asset, account, sum(units)::text from ledger_postings where book = 'claims' group by 1, 2, 3"
@@ -94,10 +95,17 @@ class Row:
     final: bool
     expired: bool
     transfers: Sequence[Mapping[str, Any]]
+    refunds: Sequence[Mapping[str, Any]]
     expires_at: datetime
 
 
-def judge(connection: Connection, truth: Truth, known: Sequence[Known], mails: Mapping[str, list[str]]) -> Verdict:
+def judge(
+    connection: Connection,
+    truth: Truth,
+    known: Sequence[Known],
+    refunds: Sequence[KnownRefund],
+    mails: Mapping[str, list[str]],
+) -> Verdict:
     """Return the verdict about a run whose platform and chains are at rest. `mails` has subjects by address."""
     verdict = Verdict()
     rows = {row[0]: _row(row) for row in connection.run(_PAYMENTS, {})}
@@ -113,8 +121,12 @@ def judge(connection: Connection, truth: Truth, known: Sequence[Known], mails: M
         settles = _must_settle(row, coins)
         if row.payment_id in late:  # the price may have moved so far that late coins don't settle: then they are held
             settles = settles and row.settled
-        _accounts(verdict, row, coins, books[row.payment_id], settles=settles)
-        _order(verdict, row, orders.get(row.order_id), settled=settles)
+        order = orders.get(row.order_id)
+        # Handed over, and the chain took the coins back afterwards: the shop's loss, which the books say.
+        loss = not settles and order is not None and order[1] == "completed"
+        _accounts(verdict, row, coins, books[row.payment_id], settles=settles, loss=loss)
+        _order(verdict, row, order, settled=settles)
+    _refunded(verdict, refunds, rows, truth, books)
     _once(verdict, connection)
     _goods(verdict, connection, known, orders)
     _told(verdict, mails)
@@ -125,7 +137,9 @@ def judge(connection: Connection, truth: Truth, known: Sequence[Known], mails: M
 
 
 def _row(row: Sequence[Any]) -> Row:
-    payment_id, order_id, chain, asset, address, due, dust, settled, final, expired, transfers, expires_at = row
+    payment_id, order_id, chain, asset, address, due, dust, settled, final, expired, transfers, refunds, expires_at = (
+        row
+    )
     return Row(
         payment_id=payment_id,
         order_id=order_id,
@@ -138,6 +152,7 @@ def _row(row: Sequence[Any]) -> Row:
         final=final,
         expired=expired,
         transfers=json.loads(transfers),
+        refunds=json.loads(refunds),
         expires_at=expires_at,
     )
 
@@ -187,9 +202,12 @@ def _must_settle(row: Row, coins: Sequence[Coin]) -> bool:
 
 
 def _accounts(
-    verdict: Verdict, row: Row, coins: Sequence[Coin], book: Counter[tuple[str, str]], *, settles: bool
+    verdict: Verdict, row: Row, coins: Sequence[Coin], book: Counter[tuple[str, str]], *, settles: bool, loss: bool
 ) -> None:
-    """The ledger has received what the chain holds, and gives the shop what is due, or the customer everything."""
+    """The ledger has received what the chain holds, and gives the shop what is due, or the customer everything.
+
+    A loss stays the shop's credit, and is missing.
+    """
     name = row.payment_id
     on_chain: Counter[str] = Counter()
     for coin in coins:
@@ -197,7 +215,13 @@ def _accounts(
     for asset in {*on_chain, *(asset for asset, _ in book)}:
         verdict.compare(f"{name} received {asset}", book[asset, "received"], on_chain[asset])
     verdict.compare(f"{name} is settled", int(row.settled and not row.expired), int(settles))
-    verdict.compare(f"{name} has settled {row.asset}", -book[row.asset, "settled"], row.due if settles else 0)
+    given = sum(int(each["of_settled"]) for each in row.refunds if each["state"] not in ("requested", "declined"))
+    revenue = max(row.due - given, 0) if settles or loss else 0
+    if loss:
+        verdict.figures["losses_after_hand_over"] = verdict.figures.get("losses_after_hand_over", 0) + 1
+        missing = max(revenue - on_chain[row.asset], 0)
+        verdict.compare(f"{name} misses {row.asset}", book[row.asset, "shortfall"], missing)
+    verdict.compare(f"{name} has settled {row.asset}", -book[row.asset, "settled"], revenue)
     if row.settled and not row.final:
         verdict.broken.append(f"{name} is settled long ago, and not final")
 
@@ -213,6 +237,42 @@ def _order(verdict: Verdict, row: Row, order: Sequence[Any] | None, *, settled: 
         verdict.lost.append(f"{row.order_id} is paid, and {'halted' if halted else status}")
     if not settled and not row.expired and goes_on:
         verdict.doubled.append(f"{row.order_id} goes on, and its coins are not there")
+
+
+def _refunded(
+    verdict: Verdict,
+    refunds: Sequence[KnownRefund],
+    rows: Mapping[str, Row],
+    truth: Truth,
+    books: Mapping[str, Counter[tuple[str, str]]],
+) -> None:
+    """Each refund that was acknowledged has paid its address once, or not at all where it was not agreed to."""
+    states: Counter[str] = Counter()
+    told: dict[str, Mapping[str, Any]] = {}
+    for row in rows.values():
+        confirmed: Counter[str] = Counter()
+        for each in row.refunds:
+            told[str(each["refund_id"])] = each
+            states[str(each["state"])] += 1
+            if each["state"] == "confirmed":
+                confirmed[str(each["amount"]["asset"])] += int(each["amount"]["units"])
+        for asset in {*confirmed, *(of for of, account in books[row.payment_id] if account == "refunded")}:
+            given = -books[row.payment_id][asset, "refunded"]
+            verdict.compare(f"{row.payment_id} has refunded {asset}", given, confirmed[asset])
+    for one in refunds:
+        verdict.doubled += [f"{one.refund_id} repeated was {again}" for again in one.told_twice]
+        there = told.get(one.refund_id)
+        if there is None:
+            verdict.lost.append(f"{one.refund_id} was acknowledged, and is not there")
+            continue
+        paid = sum(coin.units for coin in truth.coins.get(one.to.lower(), []) if coin.asset == one.asset)
+        state = str(there["state"])
+        verdict.compare(f"{one.refund_id} ({state}) has paid", paid, one.units if state == "confirmed" else 0)
+        if one.declined != (state == "declined") or state in ("approved", "signed", "broadcast", "mined"):
+            verdict.broken.append(f"{one.refund_id} is {state} in the end")
+    verdict.figures |= {f"refunds_{state}": n for state, n in sorted(states.items())}
+    verdict.figures["acknowledged_refunds"] = len(refunds)
+    verdict.figures["refunds_bumped"] = sum(len(each["signed"]) > 1 for each in told.values())
 
 
 def _once(verdict: Verdict, connection: Connection) -> None:

@@ -27,7 +27,7 @@ from tests.chaos.plan import BITCOIN, EVM, Outage
 REPEATED: Final = 60
 _SOME: Final = Sql(f"select {COLUMNS} from events order by md5(id || :salt) limit {REPEATED}")
 _CUT: Final = Sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid()")
-_PROGRAMS: Final = ("http", "events", "relay", "dispatcher", "ticker")
+_PROGRAMS: Final = ("http", "events", "relay", "dispatcher", "ticker", "signing")
 
 
 class Outages:
@@ -69,14 +69,14 @@ class Outages:
 
     def _happen(self, outage: Outage) -> None:
         subject, _, what = outage.what.partition(" ")
-        if subject in _PROGRAMS:
+        if what == "hung":
+            self._hang(subject, outage.seconds)
+        elif subject in _PROGRAMS:
             self._kill(subject)
         elif subject == "deliveries":
             self._repeat()
         elif outage.what == "postgres connections cut":
             self._cut()
-        elif what == "hung":
-            self._hang(subject, outage.seconds)
         else:
             self._away(subject, what, outage.seconds)
 
@@ -84,9 +84,10 @@ class Outages:
         """End a program as a crash would; the supervisor starts it again."""
         os.kill(self._ground.platform.supervisor.pids[program], signal.SIGKILL)
 
-    def _hang(self, engine: str, seconds: float) -> None:
-        """Let an engine keep its connections and answer nothing."""
-        pids = self._ground.platform.stack.start(engine).pids
+    def _hang(self, what: str, seconds: float) -> None:
+        """Let an engine or a program keep its connections and answer nothing, in the middle of whatever it does."""
+        platform = self._ground.platform
+        pids = (platform.supervisor.pids[what],) if what in _PROGRAMS else platform.stack.start(what).pids
         for pid in pids:
             os.killpg(pid, signal.SIGSTOP)
         try:

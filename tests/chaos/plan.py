@@ -47,9 +47,11 @@ OUTAGES: Final = {
     "valkey killed": 2.0,
     "http killed": 0.0,
     "events killed": 0.0,
+    "events hung": 6.0,
     "relay killed": 0.0,
     "dispatcher killed": 0.0,
     "ticker killed": 0.0,
+    "signing killed": 0.0,
     "deliveries repeated": 0.0,
 }
 """Every outage, and for how many seconds it lasts at most before what ended is started again."""
@@ -82,6 +84,8 @@ class Paying:
     """Whether the customer's device sends each request twice."""
     served: bool = False
     """Whether the shop makes it and hands it over."""
+    refunded: bool = False
+    """Whether what is too much, or a part of it all, is asked back."""
 
     @property
     def chain(self) -> str:
@@ -156,6 +160,7 @@ def _paying(chance: random.Random, number: int, kind: str, play_s: float) -> Pay
         again_s=chance.uniform(0, 8),
         repeats=chance.random() < 0.2,
         served=chance.random() < 0.25,
+        refunded=chance.random() < (0.5 if kind in ("over", "two_blocks", "foreign", "late", "too_late") else 0.12),
     )
 
 

@@ -16,7 +16,8 @@ from tests.chaos.oracle import Verdict, judge
 from tests.chaos.outages import Outages
 from tests.chaos.payers import Payers, Staff
 from tests.chaos.plan import Plan, plan
-from tests.chaos.quiet import settle_down
+from tests.chaos.quiet import NotQuiet, settle_down
+from tests.chaos.refunds import Refunding
 from tests.chaos.report import Result
 
 Say = Callable[[str], None]
@@ -49,20 +50,30 @@ class Run:
         with ground(workdir, decided, in_memory=self.in_memory, light=self.light, say=say) as stage:
             result = Result(self.seed, sabotage=self.sabotage)
             first = {chain: miner.height() + 1 for chain, miner in stage.miners.items()}
-            payers = played(stage, decided, result, say)
-            settle_down(stage, say)
+            payers, refunding = played(stage, decided, result, say)
+            restless = _came_to_rest(stage, refunding, say)
             if self.sabotage:
                 connection = stage.connection()
                 sabotage.KINDS[self.sabotage][0](connection)
                 connection.close()
             say("judging")
-            result.verdict = judged(stage, payers, first)
+            result.verdict = judged(stage, payers, refunding, first)
+            result.verdict.broken += restless
         result.seconds = time.monotonic() - began
         return result
 
 
-def played(stage: Ground, decided: Plan, result: Result, say: Say) -> Payers:
-    """Play the plan to its end; return the customers with all they know."""
+def _came_to_rest(stage: Ground, refunding: Refunding, say: Say) -> list[str]:
+    """Bring everything to rest; return why it did not, if it did not."""
+    try:
+        settle_down(stage, say, refunding.ask_the_last)
+    except NotQuiet as restless:
+        return [f"did not come to rest {restless}"]
+    return []
+
+
+def played(stage: Ground, decided: Plan, result: Result, say: Say) -> tuple[Payers, Refunding]:
+    """Play the plan to its end; return the customers, and who was refunded, with all they know."""
     began = time.monotonic()
 
     def now() -> float:
@@ -72,10 +83,12 @@ def played(stage: Ground, decided: Plan, result: Result, say: Say) -> Payers:
     for paying in decided.payments:
         payers.add(paying)
     staff, outages = Staff(stage, payers), Outages(stage, decided.outages, now, decided.seed)
+    refunding = Refunding(stage, payers, decided.seed)
     for miner in stage.miners.values():
         miner.now = now
         miner.start()
     staff.start()
+    refunding.start()
     outages.start()
     said_at = 0.0
     try:
@@ -85,17 +98,19 @@ def played(stage: Ground, decided: Plan, result: Result, say: Say) -> Payers:
                 raise RanLate(f"{decided.play_s + LAST_STEPS_S:g} s were not enough")
             if now() - said_at > SAID_EVERY_S:
                 said_at = now()
-                say(_progress(stage, payers, staff, outages))
+                say(_progress(stage, payers, refunding, outages))
             time.sleep(0.05)
     finally:
         outages.stop()
         staff.stop()
+        refunding.stop()
         for miner in stage.miners.values():
             miner.stop()
         payers.close()
-    say(_progress(stage, payers, staff, outages))
+    say(_progress(stage, payers, refunding, outages))
     _told(result, stage, payers, outages)
-    return payers
+    result.refused += refunding.unknown
+    return payers, refunding
 
 
 def _all_well(stage: Ground, outages: Outages) -> None:
@@ -105,11 +120,11 @@ def _all_well(stage: Ground, outages: Outages) -> None:
             raise failure
 
 
-def judged(stage: Ground, payers: Payers, first: dict[str, int]) -> Verdict:
+def judged(stage: Ground, payers: Payers, refunding: Refunding, first: dict[str, int]) -> Verdict:
     """Return what the oracle says of a platform at rest."""
     connection = stage.connection()
     try:
-        return judge(connection, truth.read(stage.nodes, first), payers.known, mails(stage))
+        return judge(connection, truth.read(stage.nodes, first), payers.known, refunding.known, mails(stage))
     finally:
         connection.close()
 
@@ -130,10 +145,12 @@ def said(began: float) -> Say:
     return lambda line: print(f"{time.monotonic() - began:6.1f} s  {line}", flush=True)
 
 
-def _progress(stage: Ground, payers: Payers, staff: Staff, outages: Outages) -> str:
+def _progress(stage: Ground, payers: Payers, refunding: Refunding, outages: Outages) -> str:
     reorgs = sum(len(miner.done) for miner in stage.miners.values())
     away = f", {outages.present}" if outages.present else ""
-    return f"{payers.paid} payments, {reorgs} reorgs, {outages.done.total()} outages, {staff.served} served{away}"
+    return (
+        f"{payers.paid} payments, {len(refunding.known)} refunds, {reorgs} reorgs, {outages.done.total()} outages{away}"
+    )
 
 
 def _told(result: Result, stage: Ground, payers: Payers, outages: Outages) -> None:

@@ -20,6 +20,7 @@ from tests.chaos.oracle import Verdict, judge
 from tests.chaos.payers import Known
 from tests.chaos.plan import BITCOIN, DEEPEST, EVM, KINDS, OUTAGES, plan
 from tests.chaos.quiet import settle_down
+from tests.chaos.refunds import KnownRefund
 from tests.chaos.report import Result, quantile
 from tests.chaos.run import mails, played
 from tests.chaos.sabotage import KINDS as HARM
@@ -38,12 +39,13 @@ class Ended:
     result: Result
     server: str
     known: Sequence[Known]
+    refunds: Sequence[KnownRefund]
     truth: Truth
     mails: dict[str, list[str]]
 
     def judged(self, connection: Connection) -> Verdict:
         """Return what the oracle says of a copy of the database."""
-        return judge(connection, self.truth, self.known, self.mails)
+        return judge(connection, self.truth, self.known, self.refunds, self.mails)
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +67,13 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ended]:
         with ground(workdir, decided, in_memory=True, light=light, say=say) as stage:
             result = Result(SEED)
             first = {chain: miner.height() + 1 for chain, miner in stage.miners.items()}
-            payers = played(stage, decided, result, say)
-            settle_down(stage, say)
+            payers, refunding = played(stage, decided, result, say)
+            settle_down(stage, say, refunding.ask_the_last)
             sent = mails(stage)
             stage.platform.supervisor.stop(grace_s=5)
             result.seconds = time.monotonic() - began
-            yield Ended(result, stage.env["DATABASE_URL"], payers.known, truth.read(stage.nodes, first), sent)
+            server, held = stage.env["DATABASE_URL"], truth.read(stage.nodes, first)
+            yield Ended(result, server, payers.known, refunding.known, held, sent)
 
 
 @pytest.fixture
