@@ -94,9 +94,9 @@ class Comparing:
 def holdings(settings: ChainSettings) -> BitcoinHoldings | EvmHoldings:
     """Return what a chain of the test really has."""
     if settings.kind == "bitcoin":
-        return BitcoinHoldings(settings.rpc, always_whole=True)
+        return BitcoinHoldings(settings.rpc, hot_wallet=settings.hot_wallet, always_whole=True)
     tokens = [Token(Asset(token.symbol), token.contract, token.decimals) for token in settings.tokens]
-    return EvmHoldings(settings.rpc, chain_id=settings.chain_id, tokens=tokens)
+    return EvmHoldings(settings.rpc, chain_id=settings.chain_id, tokens=tokens, hot_wallet=settings.hot_wallet)
 
 
 class World(Comparing):
