@@ -148,9 +148,8 @@ def said(began: float) -> Say:
 def _progress(stage: Ground, payers: Payers, refunding: Refunding, outages: Outages) -> str:
     reorgs = sum(len(miner.done) for miner in stage.miners.values())
     away = f", {outages.present}" if outages.present else ""
-    return (
-        f"{payers.paid} payments, {len(refunding.known)} refunds, {reorgs} reorgs, {outages.done.total()} outages{away}"
-    )
+    paid = f"{payers.paid} payments, {len(refunding.known)} refunds"
+    return f"{paid}, {reorgs} reorgs, {outages.done.total()} outages{away}"
 
 
 def _told(result: Result, stage: Ground, payers: Payers, outages: Outages) -> None:
