@@ -1,7 +1,8 @@
 """`make demo`: the whole story once per asset, as it happens, against the running platform or one of its own.
 
 A customer finds a shop, orders, pays on a real local chain; the watcher settles; a claim code arrives; the barista
-makes the coffee and redeems the code. Exit code 0 and one last line, or the step that failed.
+makes the coffee and redeems the code. Who pays too much asks for it back and gets it. Exit code 0 and one last line, or
+the step that failed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ from shared.kernel.money import Fiat, Money
 
 ASSETS: Final = ("BTC", "ETH", "USDC", "USDT")
 ALEXANDERPLATZ: Final = (52.5219, 13.4132)
+OVERPAID: Final = {"USDC": 1_000_000}
+"""Base units that the customer pays too much, and asks for again."""
+_FINAL: Final = 40
+"""Blocks after which anvil calls a block final, with some to spare."""
 JSON = dict[str, Any]
 
 
@@ -67,7 +72,31 @@ class Story:
         customer.wait_for(order["order_id"], "completed")
         say("platform  completed the order")
         self._await_mail(mail, 3)
+        if asset in OVERPAID:
+            self._have_back(customer, payment["payment_id"])
         return str(order["order_id"])
+
+    def _have_back(self, customer: Customer, payment_id: str) -> None:
+        """Ask for what was paid too much, and wait until it is back for good."""
+        wallet = EvmWallet(self._evm_rpc)
+        before, held = wallet.balance("USDC"), _coins(customer.payment(payment_id)["over"])
+        self._mine(_FINAL)
+        refund = customer.ask_back(payment_id, wallet.address)
+        self._say(f"customer  paid {held} too much and asks for it back: {refund['refund_id']} is {refund['state']}")
+        said = refund["state"]
+
+        def confirmed() -> JSON | None:
+            nonlocal said
+            [now] = customer.payment(payment_id)["refunds"]
+            if now["state"] != said:
+                said = now["state"]
+                self._say(f"platform  the refund is {said}")
+                if said == "mined":
+                    self._mine(_FINAL)
+            return now if said == "confirmed" else None
+
+        until(f"refund {refund['refund_id']} to be final", confirmed, deadline_s=90.0)
+        self._say(f"customer  has {wallet.balance('USDC') - before} units more, from the hot wallet")
 
     def _await_mail(self, address: str, count: int) -> None:
         """Wait for the customer's mail number `count`, and show its subject."""
@@ -97,7 +126,7 @@ class Story:
         return shop, [{"item_id": item["item_id"], "quantity": 2}]
 
     def _pay(self, asset: str, payment: JSON) -> str:
-        units = int(payment["due"]["units"])
+        units = int(payment["due"]["units"]) + OVERPAID.get(asset, 0)
         if asset == "BTC":
             bitcoin = BitcoinWallet(self._bitcoin_rpc)
             txid = bitcoin.pay(payment["address"], units)

@@ -165,6 +165,10 @@ class Customer:
         """Return the payment as it is now."""
         return self.api.get(f"/v1/payments/{payment_id}")
 
+    def ask_back(self, payment_id: str, address: str) -> JSON:
+        """Ask for everything of a payment that is the customer's to have back; return the refund."""
+        return self.api.send("POST", f"/v1/payments/{payment_id}/refunds", {"to": address})
+
     def wait_for(self, order_id: str, status: str, *, deadline_s: float = 60.0) -> JSON:
         """Return the order once it has this status."""
 
