@@ -203,21 +203,29 @@ class _Step:
             return
         if self.refund.state not in OPEN or not self.refund.signed or self.refund.mined is not None:
             return
-        if all(each.whereabouts is Whereabouts.UNKNOWN for each in standings):
-            await self._again(signed)
+        lost = all(each.whereabouts is Whereabouts.UNKNOWN for each in standings)
+        refused = await self._again(signed) if lost else None
         after = timedelta(seconds=self.using.policy.stuck_after_s.get(self.using.family, 600))
         if stuck(self.refund, standings, after=after, now=self.using.clock.now()):
             await self._bump(signed)
+        elif refused is not None:
+            raise refused
 
-    async def _again(self, signed: Sequence[SignedTransaction]) -> None:
-        """Send stored bytes again, the dearest first: a node that lost them takes one of them."""
+    async def _again(self, signed: Sequence[SignedTransaction]) -> Transient | None:
+        """Send stored bytes again, the dearest first: a node that lost them takes one of them.
+
+        Return why it would not take them now: they may pay too little by now, and then only a bump helps.
+        """
         for each in reversed(signed):
             try:
                 await self._broadcast(each)
             except Invalid as refused:
                 self.using.alarms.raised(self.turn.chain, self.refund_id, "rejected", refused.detail)
                 continue
-            return
+            except Transient as refused:
+                return refused
+            break
+        return None
 
     async def _bump(self, signed: Sequence[SignedTransaction]) -> None:
         """Sign a dearer transaction that shares a coin or the nonce with each of those before, and send it."""

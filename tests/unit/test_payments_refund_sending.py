@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shared.kernel.decision import By
-from shared.kernel.errors import Fenced, Invalid, Problem
+from shared.kernel.errors import Fenced, Invalid, Problem, Transient
 from shared.kernel.facts import Fact
 from shared.kernel.ids import PaymentId, RefundId
 from shared.kernel.money import Asset
@@ -312,6 +312,29 @@ def test_what_is_stuck_is_bumped_so_often_and_then_somebody_is_called() -> None:
     assert len({slot for signed in refund.signed for slot in signed.slots}) == 1
     assert list(stage.world.pool) == [refund.signed[-1].txid]
     assert {what for what, _ in stage.alarms.told} == {"stuck"}
+    stage.end()
+    stage.check_the_end()
+
+
+def test_what_nodes_dropped_and_would_not_take_again_for_its_fee_is_bumped() -> None:
+    """The least fee rose: the same bytes are refused each time, and waiting for them would be for ever."""
+    stage, refund_id = stage_of_one()
+    stage.run()
+    stage.world.pool.clear()
+
+    class Dearer(PlayedWallet):
+        async def broadcast(self, signed: SignedTransaction) -> None:
+            if signed.fee < 12:
+                raise Transient("min relay fee not met")
+            await super().broadcast(signed)
+
+    sender = stage.sender(wallet=Dearer(stage.world))
+    with pytest.raises(Transient, match="relay"):
+        stage.loop.run_until_complete(sender.run(by=BY))
+    stage.clock.passes(STUCK_S + 1)
+    stage.loop.run_until_complete(sender.run(by=BY))
+    assert [signed.fee.units for signed in stage.refunds[refund_id].signed] == [10, 15]
+    assert list(stage.world.pool) == [stage.refunds[refund_id].signed[-1].txid]
     stage.end()
     stage.check_the_end()
 
