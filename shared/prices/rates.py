@@ -14,6 +14,7 @@ EXACT: Final = Context(prec=100, traps=[Inexact])
 """Halves and hundredths of prices, which have at most 40 digits, never round here."""
 AHEAD: Final = timedelta(seconds=60)
 """A reading from the future by more than this comes from a clock that is wrong."""
+POLLED_EVERY_S: Final = 10
 FRESH_FOR: Final = timedelta(seconds=60)
 """As long after its poll is a rate good for quotes: some polls may fail."""
 OUTLIER: Final = Decimal("0.02")
@@ -40,6 +41,9 @@ class NoFreshPrice(Transient):
 
     type = "no-fresh-price"
     title = "There is no fresh price"
+
+    def __init__(self, detail: str = "", **fields: object) -> None:
+        super().__init__(detail, retry_after_s=POLLED_EVERY_S, **fields)
 
 
 class NotPriced(NotFound):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from prometheus_client import REGISTRY
 
 from emulators.component import Running
 from emulators.feeds import FEEDS, Control
@@ -28,7 +29,7 @@ from shared.prices.model import Convert, Pair, PricesView, Rate
 from shared.prices.poll_prices import poll_prices
 from shared.prices.ports import Polling, Prices, ShownPrices
 from shared.prices.publish_prices import publish_prices
-from shared.prices.rates import NoFreshPrice, NotPriced
+from shared.prices.rates import AssetDepegged, NoFreshPrice, NotPriced
 from shared.settings import PostgresSettings, PricesSettings, RedisSettings
 
 PAIRS = tuple(
@@ -119,6 +120,65 @@ async def test_feeds_dying_one_by_one_end_in_no_quote_and_never_in_a_wrong_one(
     feeds.reset()
     await poll_prices(by=POLL, using=polling)
     assert len((await quotes.lock(COFFEE, Asset.BTC)).feeds) == len(FEEDS)
+
+
+async def test_two_of_three_that_lie_together_make_no_price_and_the_true_one_runs_out(
+    polling: Polling, feeds: Control, db: Database
+) -> None:
+    await poll_prices(by=POLL, using=polling)
+    before = (await rates(polling))[Asset.BTC]
+    for feed in FEEDS[3:]:
+        feeds.fail(feed, 500)
+    for feed in FEEDS[:2]:
+        feeds.price(feed, "BTC", "EUR", Decimal(90_000))
+    for _ in range(3):
+        assert await poll_prices(by=POLL, using=polling) == len(PAIRS) - 1
+    assert (await rates(polling))[Asset.BTC] == before
+    assert (await PostgresQuotes(db).lock(COFFEE, Asset.BTC)).rate == f"{before.rate:f}"
+    await db.run(AGE, by="61 seconds")
+    await poll_prices(by=POLL, using=polling)
+    with pytest.raises(NoFreshPrice):
+        await PostgresQuotes(db).lock(COFFEE, Asset.BTC)
+    assert await PostgresQuotes(db).lock(COFFEE, Asset.ETH)
+
+
+async def test_a_market_that_falls_by_a_fifth_before_all_eyes_is_followed_at_once(
+    polling: Polling, feeds: Control
+) -> None:
+    await poll_prices(by=POLL, using=polling)
+    fallen = (await rates(polling))[Asset.BTC].rate * Decimal("0.8")
+    for feed in FEEDS[:-1]:
+        feeds.price(feed, "BTC", "EUR", fallen.quantize(Decimal("0.01")))
+    assert await poll_prices(by=POLL, using=polling) == len(PAIRS) - 1  # one has not seen it yet
+    feeds.price(FEEDS[-1], "BTC", "EUR", fallen.quantize(Decimal("0.01")))
+    assert await poll_prices(by=POLL, using=polling) == len(PAIRS)
+    assert abs((await rates(polling))[Asset.BTC].rate - fallen) < 1
+
+
+async def test_a_stablecoin_is_not_quoted_while_nobody_knows_what_it_is_worth_in_its_peg(
+    polling: Polling, feeds: Control, db: Database
+) -> None:
+    for number, feed in enumerate(FEEDS):
+        feeds.price(feed, "USDT", "USD", Decimal(1) + Decimal(number) / 10)
+    assert await poll_prices(by=POLL, using=polling) == len(PAIRS) - 1
+    with pytest.raises(NoFreshPrice, match="peg"):
+        await PostgresQuotes(db).lock(COFFEE, Asset.USDT)
+    for feed in FEEDS:
+        feeds.price(feed, "USDT", "USD", Decimal("0.95"))
+    await poll_prices(by=POLL, using=polling)
+    with pytest.raises(AssetDepegged):
+        await PostgresQuotes(db).lock(COFFEE, Asset.USDT)
+    assert await PostgresQuotes(db).lock(COFFEE, Asset.USDC)
+
+
+async def test_how_many_feeds_agree_and_since_when_is_measured(polling: Polling, feeds: Control) -> None:
+    for feed in FEEDS[5:]:
+        feeds.fail(feed, 500)
+    await poll_prices(by=POLL, using=polling)
+    agreeing = REGISTRY.get_sample_value("price_feeds_agreeing", {"asset": "BTC", "currency": "EUR"})
+    at = REGISTRY.get_sample_value("price_rate_time_seconds", {"asset": "BTC", "currency": "EUR"})
+    assert agreeing == 5
+    assert at == (await rates(polling))[Asset.BTC].at.timestamp()
 
 
 async def test_a_pair_that_the_feeds_dispute_keeps_its_old_rate_while_others_go_on(

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from prometheus_client import Gauge
 from pydantic import TypeAdapter
 
 from shared.adapters.postgres.database import Connection, Database, Row, Sql
@@ -23,6 +24,8 @@ from shared.prices.facts import PriceUpdated
 from shared.prices.model import Rate, Said
 from shared.prices.rates import is_news
 
+_AGREEING: Final = Gauge("price_feeds_agreeing", "Feeds behind the latest rate of a pair", ["asset", "currency"])
+_TIME: Final = Gauge("price_rate_time_seconds", "When the latest rate of a pair was found", ["asset", "currency"])
 PLATFORM: Final = MerchantId("mer_" + 32 * "0")
 """Whom facts about prices belong to: no merchant, the platform."""
 
@@ -89,7 +92,11 @@ class PostgresPrices:
                 connection.run(_SEND, {"outbox": to_json([self._told(rate, by, now) for rate in news])})
             return len(news)
 
-        return await self._db.transaction(work)
+        published = await self._db.transaction(work)
+        for rate in rates:
+            _AGREEING.labels(rate.asset, rate.currency).set(len(rate.feeds))
+            _TIME.labels(rate.asset, rate.currency).set(rate.at.timestamp())
+        return published
 
     def _told(self, rate: Rate, by: By, now: datetime) -> dict[str, object]:
         """Return the outbox row of a rate; its version counts what was told in its currency."""
