@@ -1,6 +1,8 @@
 """The keys that coins are sent with: which functions can come near them. Read from the sources, late imports too."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -86,3 +88,35 @@ def test_a_signer_beyond_the_needs_is_told() -> None:
     loaded = ["shared.adapters.signing.local_key", "httpx"]
     assert beyond(watcher, loaded) == ["shared.adapters.signing"]
     assert beyond(sender, loaded) == []
+
+
+PROGRAM = """
+import os, sys
+
+class Watched(dict):
+    def __getitem__(self, name):
+        read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name, default=None):
+        read.add(name)
+        return super().get(name, default)
+
+read = set()
+os.environ["SIGNING"] = "not for you"
+os.environ = Watched(os.environ)
+
+from shared.edge.serve import FunctionApp
+from triggers.registry import load
+
+for entry in load().http():
+    FunctionApp(entry.target, entry.source)
+print("SIGNING" in read, *(module for module in sys.modules if module.startswith(("shared.adapters.signing",
+      "shared.wiring.signing"))))
+"""
+
+
+def test_importing_every_http_function_reads_no_key_and_loads_no_signer() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == ["False"]
