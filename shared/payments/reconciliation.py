@@ -19,6 +19,7 @@ from shared.payments.internal import is_internal
 from shared.payments.ledger import Entry, Happened, Line, entries
 from shared.payments.lifecycle import evolve
 from shared.payments.model import Payment
+from shared.payments.sweep_values import SweepStage
 
 BOOKS: Final = "books"
 """The name under which facts, rows and ledger are compared; a chain's is the chain's."""
@@ -197,8 +198,16 @@ class Credited:
 
 
 @dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep of ours took from an address in base units, fees included. `names`: see `Left.by`."""
+
+    names: frozenset[str]
+    units: Mapping[Asset, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Receiver:
-    """An address and what its payment says of it. `swept` is what our sweeps took from it; see `Left.by`.
+    """An address and what its payment says of it.
 
     `suspects` are transactions that an earlier run had something to say about: they are read again.
     """
@@ -210,7 +219,7 @@ class Receiver:
     key: str
     since: datetime
     credited: tuple[Credited, ...]
-    swept: frozenset[str] = frozenset()
+    sweeps: tuple[Swept, ...] = ()
     suspects: frozenset[str] = frozenset()
     found_later: Mapping[Asset, int] = field(default_factory=dict)
     """Base units that were found by their balance in later blocks: they may have been there at the compared one."""
@@ -218,6 +227,11 @@ class Receiver:
     def may_hold(self, asset: Asset, explained: int, held: int) -> bool:
         """Return whether an address may hold so much of an asset where transfers explain `explained`."""
         return 0 <= held - explained <= self.found_later.get(asset, 0)
+
+    @property
+    def swept(self) -> frozenset[str]:
+        """Return the names of all that our sweeps took."""
+        return frozenset(name for sweep in self.sweeps for name in sweep.names)
 
     def credits(self, asset: Asset) -> int:
         """Return the base units that were credited in an asset."""
@@ -273,11 +287,27 @@ def compare_chain(receiver: Receiver, evidence: Evidence, at: BlockRef) -> Itera
         before = found.time is not None and found.time < receiver.since - CLOCKS_DIFFER
         kind = Kind.STRANGE if before else Kind.NOT_CREDITED
         yield _of_chain(kind, receiver, at, found.asset, found.txid, found.position, expected=0, found=found.units)
+    swept = receiver.swept
     for coins in evidence.left:
-        if coins.by not in receiver.swept:
+        if coins.by not in swept:
             known = (coins.asset, coins.txid, coins.position)
             yield _of_chain(Kind.MOVED, receiver, at, *known, expected=coins.units, found=0)
+    yield from _swept_otherwise(receiver, evidence, at)
     yield from _remainder(receiver, evidence, at)
+
+
+def _swept_otherwise(receiver: Receiver, evidence: Evidence, at: BlockRef) -> Iterator[Difference]:
+    """Yield for each sweep of ours what it took in other units than it says; nothing before its block is compared."""
+    for sweep in receiver.sweeps:
+        gone: Counter[Asset] = Counter()
+        for coins in evidence.left:
+            if coins.by in sweep.names:
+                gone[coins.asset] += coins.units
+        for asset in {*gone, *sweep.units} if gone else ():
+            ought = sweep.units.get(asset, 0)
+            if ought != gone[asset]:
+                name = min(sweep.names)
+                yield _of_chain(Kind.AMOUNT_DIFFERS, receiver, at, asset, name, expected=ought, found=gone[asset])
 
 
 def _remainder(receiver: Receiver, evidence: Evidence, at: BlockRef) -> Iterator[Difference]:
@@ -338,6 +368,18 @@ def credited(payment: Payment, upto: int) -> tuple[Credited, ...]:
         for each in payment.transfers
         if each.live and each.inclusion is not None and each.inclusion.height <= upto
     )
+
+
+def swept(payment: Payment) -> tuple[Swept, ...]:
+    """Return what sweeps took from the payment's address, as the watcher saw it; plans took nothing yet."""
+    found: list[Swept] = []
+    for one in payment.sweeps:
+        if one.stage in (SweepStage.MOVING, SweepStage.SWEPT):
+            units = {one.coins.asset: one.coins.units}
+            if one.fee.asset != one.coins.asset:
+                units[one.fee.asset] = one.fee.units
+            found.append(Swept(frozenset(one.inputs or ([one.txid] if one.txid else [])), units))
+    return tuple(found)
 
 
 def as_credited(receiver: Receiver, held: Mapping[Asset, int], left: Collection[Left] = ()) -> bool:

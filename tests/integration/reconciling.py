@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from os import urandom
 
-import pytest
-from bip_utils import Bip44Changes, Bip84, Bip84Coins, WifEncoder
+from bip_utils import WifEncoder
 
 from emulators.json_rpc import call
 from emulators.wallets import BitcoinWallet, EvmWallet
@@ -27,7 +25,6 @@ from shared.payments.model import PaymentView
 from shared.payments.reconcile_payments import Holdings, Reconciling, Summary, reconcile_payments
 from shared.payments.reconciliation import Difference, Kind
 from shared.settings import ChainSettings, PostgresSettings
-from tests.integration import paying as paying_module
 from tests.integration.paying import Paying, both
 
 BITCOIN, EVM = "bitcoin", "evm:31337"
@@ -102,9 +99,8 @@ def holdings(settings: ChainSettings) -> BitcoinHoldings | EvmHoldings:
 class World(Comparing):
     """A shop whose account keys the test has, the customers' wallets, and who compares."""
 
-    def __init__(self, paying: Paying, seed: bytes, bitcoins: BitcoinWallet, ethers: EvmWallet) -> None:
+    def __init__(self, paying: Paying, bitcoins: BitcoinWallet, ethers: EvmWallet) -> None:
         super().__init__(paying)
-        self.seed = seed
         self.bitcoins = bitcoins
         self.ethers = ethers
 
@@ -138,9 +134,8 @@ class World(Comparing):
         """Move the coin of a payment in BTC away, as its shop could with its own keys."""
         stored = await self.paying.store.load(payment.payment_id)
         assert stored is not None
-        account = Bip84.FromSeed(self.seed, Bip84Coins.BITCOIN_REGTEST).Purpose().Coin().Account(0)
-        key = account.Change(Bip44Changes.CHAIN_EXT).AddressIndex(stored.state.derivation_index).PrivateKey()
-        wif = WifEncoder.Encode(key.Raw().ToBytes(), b"\xef")
+        key = self.paying.bitcoin_account.key(stored.state.derivation_index)
+        wif = WifEncoder.Encode(key.secret, b"\xef")
         (arrival,) = stored.state.transfers
         rpc, units = self.bitcoins.rpc_url, arrival.units
         output = {self.bitcoins.address: f"{(units - 500) / 10**8:.8f}"}
@@ -170,15 +165,12 @@ class World(Comparing):
 async def opened(
     database: str, env: Mapping[str, str], bitcoins: BitcoinWallet, ethers: EvmWallet
 ) -> AsyncIterator[World]:
-    """Open a shop on both chains, whose account keys are made from a seed that the test knows."""
-    seed = urandom(64)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(paying_module, "urandom", lambda size: seed[:size])
-        paying = await Paying(database, both(dict(env), dict(env))).opened()
+    """Open a shop on both chains."""
+    paying = await Paying(database, both(dict(env), dict(env))).opened()
     ethers.mine(20)
     await paying.scan(BITCOIN)
     await paying.scan(EVM)
-    world = World(paying, seed, bitcoins, ethers)
+    world = World(paying, bitcoins, ethers)
     yield world
     await world.closed()
     await paying.closed()

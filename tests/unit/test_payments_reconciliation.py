@@ -16,6 +16,7 @@ from shared.payments.reconciliation import (
     Kind,
     Left,
     Receiver,
+    Swept,
     as_credited,
     compare_chain,
 )
@@ -30,7 +31,7 @@ transfers = st.lists(
 )
 
 
-def receiver(known: list[tuple[Asset, int, int]], swept: frozenset[str] = frozenset()) -> Receiver:
+def receiver(known: list[tuple[Asset, int, int]], swept: tuple[Swept, ...] = ()) -> Receiver:
     credited = tuple(Credited(asset, f"tx{n}", 0, units, 90, "0xb90") for asset, n, units in known)
     ids = PaymentId.new(), ShopId.new(), MerchantId.new()
     return Receiver(*ids, "0xAddress", "0xaddress", START, credited, swept)
@@ -78,9 +79,19 @@ def test_what_left_is_named_unless_a_sweep_of_ours_took_it(
     known: list[tuple[Asset, int, int]], units: int, planned: bool
 ) -> None:
     gone = [Left(Asset.ETH, "out", -1, units, "out")]
-    at = receiver(known, frozenset({"out"} if planned else ()))
+    at = receiver(known, (Swept(frozenset({"out"}), {Asset.ETH: units}),) if planned else ())
     found = [each.kind for each in compare_chain(at, evidence(known, gone), AT)]
     assert found == ([] if planned else [Kind.MOVED])
+
+
+@given(transfers, st.integers(1, 50), st.integers(0, 50))
+def test_a_sweep_that_took_other_units_than_it_says_is_named(
+    known: list[tuple[Asset, int, int]], units: int, ought: int
+) -> None:
+    gone = [Left(Asset.ETH, "out", -1, units, "out")]
+    at = receiver(known, (Swept(frozenset({"out"}), {Asset.ETH: ought}),))
+    found = [(each.kind, each.expected, each.found) for each in compare_chain(at, evidence(known, gone), AT)]
+    assert found == ([] if units == ought else [(Kind.AMOUNT_DIFFERS, ought, units)])
 
 
 @given(transfers, st.integers(-50, 50))

@@ -25,7 +25,7 @@ from shared.payments.chain import BlockRef
 from shared.payments.ledger import Entry, Happened
 from shared.payments.model import Payment
 from shared.payments.reconcile_payments import Opened, Outcome, Run, Summary
-from shared.payments.reconciliation import BOOKS, Booked, Difference, Kind, Receiver, credited, found_later
+from shared.payments.reconciliation import BOOKS, Booked, Difference, Kind, Receiver, credited, found_later, swept
 from shared.payments.refund_model import Refund
 
 LEASE_S: Final = 900.0
@@ -267,6 +267,7 @@ class PostgresRuns:
                 key=payment.watch_key,
                 since=payment.requested_at,
                 credited=credited(payment, run.block.height),
+                sweeps=swept(payment),
                 suspects=frozenset(run.suspects.get(payment.payment_id, ())),
                 found_later=found_later(payment, run.block.height),
             )
