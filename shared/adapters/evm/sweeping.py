@@ -106,11 +106,12 @@ class EvmSweeps:
         except (ValueError, UnsafeTransaction) as wrong:
             raise Invalid("This is no signed EIP-1559 transaction in hex.", pointer="/signed") from wrong
         body = f"0x{transaction.unsigned().hex()}"
-        for planned in plan.transactions:
-            if planned.body == body:
-                if planned.sender != sender:
-                    raise Invalid(f"Another key has signed than that of {planned.sender}.", pointer="/signed")
+        same = [planned for planned in plan.transactions if planned.body == body]  # equal amounts look the same
+        for planned in same:
+            if planned.sender == sender:
                 return Broadcast(planned.number, txid_of(raw), raw.hex())
+        if same:
+            raise Invalid("Another key has signed than that of the sender.", pointer="/signed")
         raise Invalid("This transaction is none of the plan: its fields are others.", pointer="/signed")
 
     async def broadcast(self, signed: Broadcast) -> None:
@@ -159,7 +160,7 @@ def _planned(transaction: Transaction, number: int, kind: str, sender: str, to: 
                 "type": "0x2",
                 "chainId": hex(transaction.chain_id),
                 "nonce": hex(transaction.nonce),
-                "to": transaction.to,
+                "to": EvmAddresses().text(transaction.to),
                 "value": hex(transaction.value),
                 "data": f"0x{transaction.call_data.hex()}",
                 "gas": hex(transaction.gas),
