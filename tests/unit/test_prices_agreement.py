@@ -1,21 +1,31 @@
 """Feeds that lie, alone or together, never make a wrong price: they are outvoted, or there is no price."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.adapters.feeds.chainlink import LATE
+from shared.adapters.feeds.reading import LIVE
+from shared.adapters.feeds.whole import CoinGecko
 from shared.kernel.money import Asset
+from shared.payments.verify_quote import LONGEST_SPREAD_BP
 from shared.prices.model import Pair, Rate, Reading
 from shared.prices.rates import (
+    AHEAD,
     DEPEGGED,
+    FRESH_FOR,
     JUMP,
     JUMP_FEEDS,
     JUMP_MEMORY,
+    MIN_FEEDS,
+    OUTLIER,
     SPREAD_OF_TWO,
     AssetDepegged,
     NoFreshPrice,
@@ -23,6 +33,7 @@ from shared.prices.rates import (
     rate_of,
     usable,
 )
+from shared.shops.model import MAX_SPREAD_BP
 from shared.wiring.prices import pairs
 
 NOW: Final = datetime(2026, 5, 6, 12, tzinfo=UTC)
@@ -153,3 +164,24 @@ def test_a_spread_is_taken_off_exactly(rate: Decimal, spread_bp: int) -> None:
     given_rate = less_spread(rate, spread_bp)
     assert Fraction(given_rate) == Fraction(rate) * (10_000 - spread_bp) / 10_000
     assert 0 < given_rate <= rate
+
+
+def test_the_limits_that_are_documented_are_those_that_hold() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "prices.md").read_text()
+    told = {name: limit for limit, name in re.findall(r"^\| [^|]+ \| ([^|]+) \| `([\w.]+)` \|$", text, re.MULTILINE)}
+    assert told == {
+        "LIVE": f"{LIVE.total_seconds():.0f} s",
+        "CoinGecko.fresh_for": f"{CoinGecko.fresh_for.total_seconds():.0f} s",
+        "LATE": f"{LATE.total_seconds():.0f} s",
+        "AHEAD": f"{AHEAD.total_seconds():.0f} s",
+        "OUTLIER": f"{OUTLIER:.0%}".replace("%", " %"),
+        "MIN_FEEDS": str(MIN_FEEDS),
+        "SPREAD_OF_TWO": f"{SPREAD_OF_TWO:.0%}".replace("%", " %"),
+        "JUMP": f"{JUMP:.0%}".replace("%", " %"),
+        "JUMP_FEEDS": str(JUMP_FEEDS),
+        "JUMP_MEMORY": f"{JUMP_MEMORY.total_seconds() / 3600:.0f} h",
+        "FRESH_FOR": f"{FRESH_FOR.total_seconds():.0f} s",
+        "DEPEGGED": f"{DEPEGGED:.0%}".replace("%", " %"),
+        "MAX_SPREAD_BP": f"{MAX_SPREAD_BP / 100:.0f} %",
+    }
+    assert (Reading("a", TRUE, NOW).fresh_for, LONGEST_SPREAD_BP) == (LIVE, MAX_SPREAD_BP)
