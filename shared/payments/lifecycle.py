@@ -4,8 +4,9 @@ Any combination is legal, and there is always a way back until a payment is fina
 known and returns facts; nothing here knows the time or a node.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any, Final
 
 from shared.kernel.decision import By
@@ -14,6 +15,7 @@ from shared.kernel.facts import Fact
 from shared.kernel.ids import MerchantId
 from shared.kernel.money import Asset, Money
 from shared.payments import facts, sweep_fold
+from shared.payments.arrivals import ARRIVING, Arriving, arrive, known_of
 from shared.payments.model import Amount, Arrival, ChainCursor, Finality, Inclusion, Payment, Timing
 from shared.payments.refund_fold import fold
 from shared.payments.refund_model import SENT
@@ -187,7 +189,7 @@ def evolve(payment: Payment | None, fact: Fact) -> Payment:
         raise Bug(f"{fact.type} can't happen to {'no payment' if payment is None else payment.payment_id}")
     match fact:
         case facts.PaymentSeen() | facts.PaymentIncluded() | facts.PaymentExcluded():
-            return _weighed(payment.model_copy(update=_arrived(payment, fact)))
+            return _weighed(payment.model_copy(update=_arrived(payment, (fact,))))
         case facts.PaymentSettled():
             changes: dict[str, object] = {"settled": True, "finality": Finality.CONFIRMED, "exposed": False}
             if fact.exposure:
@@ -215,6 +217,18 @@ def evolve(payment: Payment | None, fact: Fact) -> Payment:
         case _:
             raise Bug(f"a payment does not know {fact.type}")
     return payment.model_copy(update={**changes, "changed_at": fact.at})
+
+
+def evolve_all(payment: Payment | None, told: Sequence[Fact]) -> Payment | None:
+    """Return the state after several facts, as `evolve` one by one; in a time that does not grow with their square."""
+    for arriving, run in groupby(told, lambda fact: isinstance(fact, ARRIVING)):
+        if arriving and payment is not None:
+            seen = (fact for fact in run if isinstance(fact, ARRIVING))
+            payment = _weighed(payment.model_copy(update=_arrived(payment, seen)))
+        else:
+            for fact in run:
+                payment = evolve(payment, fact)
+    return payment
 
 
 def evolve_cursor(cursor: ChainCursor | None, fact: Fact) -> ChainCursor:
@@ -271,58 +285,18 @@ def _requoted(payment: Payment, fact: facts.PaymentRequoted) -> dict[str, object
     }
 
 
-def _arrived(
-    payment: Payment, fact: facts.PaymentSeen | facts.PaymentIncluded | facts.PaymentExcluded
-) -> dict[str, object]:
-    """Return the transfers after an observation. At most one inclusion of a transfer is live; another revives it."""
-    key = (fact.transfer.txid, fact.transfer.position)
-    known = next((arrival for arrival in payment.transfers if (arrival.txid, arrival.position) == key), None)
-    after: Arrival | None
-    match fact:
-        case facts.PaymentSeen():
-            after = _seen(known, fact)
-        case facts.PaymentIncluded():
-            after = _included(known, fact)
-        case facts.PaymentExcluded():
-            after = _excluded(known, fact)
-    if after is None:
-        transfers = payment.transfers
-    elif known is None:
-        gas = sweep_fold.is_gas(payment.sweeps, after.asset, after.units)
-        transfers = (*payment.transfers, after.model_copy(update={"gas": gas}))
-    else:
-        transfers = tuple(after if arrival is known else arrival for arrival in payment.transfers)
-    return {"transfers": transfers, "changed_at": max(payment.changed_at, fact.at or payment.changed_at)}
-
-
-def _seen(known: Arrival | None, fact: facts.PaymentSeen) -> Arrival:
-    if known is not None:
-        return known.model_copy(update={"live": True, "seen_at": min(known.seen_at, fact.seen_at)})
-    return Arrival(
-        txid=fact.transfer.txid,
-        position=fact.transfer.position,
-        units=fact.units,
-        asset=fact.asset,
-        seen_at=fact.seen_at,
-        live=True,
-    )
-
-
-def _included(known: Arrival | None, fact: facts.PaymentIncluded) -> Arrival:
-    inclusion = Inclusion(height=fact.height, block_hash=fact.block_hash, time=fact.block_time)
-    arrival = known or Arrival(
-        txid=fact.transfer.txid, position=fact.transfer.position, units=fact.units, seen_at=fact.block_time, live=True
-    )
-    first = min(arrival.first_mined or fact.block_time, fact.block_time)
-    changes = {"units": fact.units, "asset": fact.asset, "live": True, "inclusion": inclusion, "first_mined": first}
-    return arrival.model_copy(update=changes)
-
-
-def _excluded(known: Arrival | None, fact: facts.PaymentExcluded) -> Arrival | None:
-    """Return the transfer without the inclusion that was lost; None when it stands in another block, or is unknown."""
-    if known is None or (known.inclusion.block_hash if known.inclusion else None) != fact.block_hash:
-        return None
-    return known.model_copy(update={"live": False, "inclusion": None})
+def _arrived(payment: Payment, told: Iterable[Arriving]) -> dict[str, object]:
+    """Return what observations change, however many, but for the axes."""
+    arrivals = known_of(payment)
+    changed_at = payment.changed_at
+    for fact in told:
+        new = (fact.transfer.txid, fact.transfer.position) not in arrivals
+        after = arrive(arrivals, fact)
+        if new and after is not None:
+            gas = sweep_fold.is_gas(payment.sweeps, after.asset, after.units)
+            arrivals[after.txid, after.position] = after.model_copy(update={"gas": gas})
+        changed_at = max(changed_at, fact.at or changed_at)
+    return {"transfers": tuple(arrivals.values()), "changed_at": changed_at}
 
 
 def _weighed(payment: Payment) -> Payment:

@@ -10,8 +10,9 @@ from datetime import datetime
 from shared.kernel.facts import Fact
 from shared.kernel.money import Asset
 from shared.payments import facts, internal
+from shared.payments.arrivals import Arriving, arrive, known_of
 from shared.payments.chain import Block, BlockRef, Outpoint, Transfer
-from shared.payments.lifecycle import evolve, who
+from shared.payments.lifecycle import who
 from shared.payments.model import Arrival, Payment
 
 
@@ -76,20 +77,21 @@ def observe(payment: Payment, observed: Observation) -> Sequence[Fact]:
 
 
 class _Fold:
-    """The payment as it stands after each of the facts so far."""
+    """The payment, and its transfers as they stand after each of the facts so far."""
 
     def __init__(self, payment: Payment, observed: Observation) -> None:
         self._payment = payment
+        self._arrivals = known_of(payment)
         self._observed = observed
         self._left = observed.left_before.get(payment.watch_key, 0)
         self._looks = {look.block_hash: look.balances for look in observed.looks}
 
-    def run(self) -> Iterator[Fact]:
+    def run(self) -> Iterator[Arriving]:
         for fact in self._facts():
-            self._payment = evolve(self._payment, fact)
+            arrive(self._arrivals, fact)
             yield fact
 
-    def _facts(self) -> Iterator[Fact]:
+    def _facts(self) -> Iterator[Arriving]:
         yield from self._lost()
         for block in self._observed.blocks:
             yield from self._conflicting()
@@ -105,21 +107,21 @@ class _Fold:
             if fresh and transfer.txid not in self._observed.conflicts:
                 yield self._seen(transfer, self._observed.at)
 
-    def _lost(self) -> Iterator[Fact]:
+    def _lost(self) -> Iterator[Arriving]:
         """Take back every inclusion above the fork; a transfer of the new branch is included again below."""
         fork = self._observed.fork
-        for arrival in self._payment.transfers if fork else ():
+        for arrival in tuple(self._arrivals.values()) if fork else ():
             if fork and arrival.inclusion and arrival.inclusion.height > fork.height:
                 yield self._excluded(arrival, "its block left the best chain")
 
-    def _conflicting(self) -> Iterator[Fact]:
+    def _conflicting(self) -> Iterator[Arriving]:
         """Take back what is only seen and whose coins another transaction spent."""
-        for arrival in self._payment.transfers:
+        for arrival in tuple(self._arrivals.values()) if self._observed.conflicts else ():
             spender = self._observed.conflicts.get(arrival.txid)
             if spender is not None and arrival.live and arrival.inclusion is None:
                 yield self._excluded(arrival, f"its coins were spent by {spender}")
 
-    def _unexplained(self, block: Block) -> Iterator[Fact]:
+    def _unexplained(self, block: Block) -> Iterator[Arriving]:
         """Credit what lies at the address after this block, or has left it, and no transfer brought.
 
         The amount is absolute: everything that ever came, less everything that was credited.
@@ -130,15 +132,16 @@ class _Fold:
         if native is None or key not in looks:
             return
         came = looks[key] + self._left - self._observed.bases.get(key, 0)
-        credited = sum(arrival.units for arrival in self._payment.transfers if self._brought(arrival, native))
-        for position, units in internal.positions(self._payment, came - credited):
-            yield from self._mined(internal.transfer(self._payment, native, position, units, block), block)
+        present = self._payment.model_copy(update={"transfers": tuple(self._arrivals.values())})
+        credited = sum(arrival.units for arrival in present.transfers if self._brought(arrival, native))
+        for position, units in internal.positions(present, came - credited):
+            yield from self._mined(internal.transfer(present, native, position, units, block), block)
 
     def _brought(self, arrival: Arrival, native: Asset) -> bool:
         """Return whether a transfer is in a block of the best chain, in the chain's own coin."""
         return arrival.live and arrival.inclusion is not None and (arrival.asset or self._payment.asset) == native
 
-    def _mined(self, transfer: Transfer, block: Block) -> Iterator[Fact]:
+    def _mined(self, transfer: Transfer, block: Block) -> Iterator[Arriving]:
         known = self._known(transfer)
         if known is None:
             yield self._seen(transfer, self._observed.seen_at(block))
@@ -157,7 +160,7 @@ class _Fold:
             at=self._observed.at,
         )
 
-    def _seen(self, transfer: Transfer, seen_at: datetime) -> Fact:
+    def _seen(self, transfer: Transfer, seen_at: datetime) -> facts.PaymentSeen:
         return facts.PaymentSeen(
             **who(self._payment),
             transfer=_id(self._payment, transfer.txid, transfer.position),
@@ -167,7 +170,7 @@ class _Fold:
             at=self._observed.at,
         )
 
-    def _excluded(self, arrival: Arrival, reason: str) -> Fact:
+    def _excluded(self, arrival: Arrival, reason: str) -> facts.PaymentExcluded:
         return facts.PaymentExcluded(
             **who(self._payment),
             transfer=_id(self._payment, arrival.txid, arrival.position),
@@ -177,8 +180,7 @@ class _Fold:
         )
 
     def _known(self, transfer: Transfer) -> Arrival | None:
-        key = (transfer.txid, transfer.position)
-        return next((a for a in self._payment.transfers if (a.txid, a.position) == key), None)
+        return self._arrivals.get((transfer.txid, transfer.position))
 
     def _foreign(self, transfer: Transfer) -> Asset | None:
         return None if transfer.asset == self._payment.asset else transfer.asset

@@ -1,5 +1,6 @@
 """How the ends of a payment meet its refunds, late coins and risks: nobody gains by the order of things."""
 
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,16 +8,16 @@ import pytest
 from shared.kernel.ids import RefundId
 from shared.kernel.money import Asset, Fiat, Money
 from shared.payments import facts
-from shared.payments.lifecycle import GRACE, HOLD, MINED_WITHIN, accept, confirm, expire, write_off
+from shared.payments.lifecycle import GRACE, HOLD, MINED_WITHIN, accept, confirm, evolve_all, expire, write_off
 from shared.payments.model import Payment
-from shared.payments.observation import Observation
+from shared.payments.observation import Observation, observe
 from shared.payments.refund_model import RefundState
 from shared.payments.refund_policy import RefundPolicy
 from shared.payments.refund_sending import blocked
 from shared.payments.refunds import available
 from tests.unit.refunding import asked, customer, refund_of, steps
 from tests.unit.test_payments_closing import Told
-from tests.unit.test_payments_lifecycle import DUE, EXPIRES, START
+from tests.unit.test_payments_lifecycle import CHAIN, DUE, EXPIRES, START, block, transfer
 
 TOO_LATE = EXPIRES + GRACE + timedelta(minutes=1)
 ANY = RefundPolicy(automatic_minor=10**9, automatic_revenue_minor=10**9, least={})
@@ -189,3 +190,16 @@ def _who(payment: Payment) -> dict[str, object]:
 def _gone(payment: Payment, txid: str) -> Observation:
     """Return what tells that the coins of a sighting were spent otherwise."""
     return Observation(payment.chain, START, conflicts={txid: "other"}, mempool_watched=True)
+
+
+def test_thousands_of_transfers_to_one_address_keep_no_chain_from_being_read() -> None:
+    """A stranger sends them for the price of a block; whoever watches holds a lease of twenty seconds."""
+    told = Told()
+    coins = [transfer(f"t{number}", 1) for number in range(2000)]
+    mined = Observation(CHAIN, START, blocks=(block(1, *coins),), mempool_watched=True)
+    began = time.process_time()
+    found = observe(told.payment, mined)
+    after = evolve_all(told.payment, found)
+    assert time.process_time() - began < 10
+    assert after is not None
+    assert (len(found), after.received) == (4000, 2000)

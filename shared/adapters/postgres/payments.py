@@ -23,7 +23,7 @@ from shared.kernel.ids import OrderId, PaymentId
 from shared.kernel.reply import Reply
 from shared.payments.addresses import TakenAddress
 from shared.payments.facts import PaymentExpired, PaymentFinal, PaymentRequested, PaymentReversed, PaymentSettled
-from shared.payments.lifecycle import GRACE, evolve
+from shared.payments.lifecycle import GRACE, evolve, evolve_all
 from shared.payments.model import Payment, PaymentView
 from shared.payments.ports import ConfirmRule, OrderRule, OrderStanding
 
@@ -33,7 +33,12 @@ _ONE_ACTIVE: Final = "payments_one_active"
 _ONE_SETTLED: Final = "payments_one_settled"
 
 TABLE: Final = StateTable(
-    name="payments", key="payment_id", model=Payment, evolve=evolve, guards=(GuardedBy("orders", "order_id"),)
+    name="payments",
+    key="payment_id",
+    model=Payment,
+    evolve=evolve,
+    guards=(GuardedBy("orders", "order_id"),),
+    evolve_all=evolve_all,
 )
 REQUESTED: Final = StateTable(
     name="payments",

@@ -57,18 +57,19 @@ def prepare(
     reply: Callable[[Stored[S]], Reply[V]] | None = None,
 ) -> tuple[Stored[S], Prepared]:
     """Fold the facts, chain their hashes, encode everything a statement stores. Pure but for fresh event ids."""
-    state, version, head = (found.state, found.version, found.head) if found else (None, 0, GENESIS)
+    version, head = (found.version, found.head) if found else (0, GENESIS)
+    state = table.after(found.state if found else None, decided.facts)
+    if state is None:
+        raise Bug(f"no facts to append to {id}")
+    merchant_id = cast(Aggregate, state).merchant_id
     events: list[dict[str, object]] = []
     outbox: list[dict[str, object]] = []
     for fact in decided.facts:
-        state = table.evolve(state, fact)
-        recorded = _record(fact, id, version + 1, head, cast(Aggregate, state).merchant_id, by, now, region)
+        recorded = _record(fact, id, version + 1, head, merchant_id, by, now, region)
         version, head = recorded.version, recorded.hash
         events.append(_event_row(recorded))
         body = envelope(recorded, by.traceparent).decode()
         outbox.append(_outbox_row(len(outbox), recorded.id, topic_of(fact.type), id, region, body, by))
-    if state is None:
-        raise Bug(f"no facts to append to {id}")
     for item in decided.work:
         work_id = EventId.new()
         body = work_envelope(item, id=work_id, by=by, region=region, at=now).decode()

@@ -4,7 +4,7 @@ The statement claims the idempotency key or the inbox row, advances the state ro
 the events, adds the outbox rows. If any part is refused, `refuse()` raises inside the statement: nothing happened.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -28,10 +28,20 @@ class StateTable(Generic[S]):
     """Other services' streams that this one's decisions may be guarded by."""
     extra: str = ""
     """More common table expressions (each starting with a comma) that run in the same statement, after `state`."""
+    evolve_all: Callable[[S | None, Sequence[Fact]], S | None] | None = None
+    """The state after several facts, where one by one would take too long."""
     columns: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.model.model_fields))
+
+    def after(self, state: S | None, told: Sequence[Fact]) -> S | None:
+        """Return the state after these facts."""
+        if self.evolve_all is not None:
+            return self.evolve_all(state, told)
+        for fact in told:
+            state = self.evolve(state, fact)
+        return state
 
 
 @dataclass(frozen=True)
