@@ -23,6 +23,7 @@ from shared.payments.refund_ports import Refunds, RequestingRefunds
 from shared.payments.refunds import find
 from shared.payments.request_refund import request_refund
 from shared.payments.send_refund import Sender, Sending
+from tests.integration.paying import Paying
 from tests.integration.test_payments_ledger import Books
 from tests.unit.played_wallet import Fate, Killed, Mortal, PlayedChain, PlayedWallet, Quiet
 
@@ -34,33 +35,22 @@ LEASE_OVER = Sql("update leases set expires_at = clock_timestamp() - interval '1
 SLOTS = Sql("select slot, refund_id, spent from hot_wallet_slots order by slot")
 
 
-class Refunding:
-    """Refunds of a shop's payments; the hot wallet plays a chain in memory."""
+class Asking:
+    """Asks for refunds of a shop's payments, and agrees to them, as people do."""
 
-    def __init__(self, books: Books, *, policy: RefundPolicy = EASY, nonces: bool = False) -> None:
-        self.books = books
-        self.db = books.paying.db
-        self.world = PlayedChain("bitcoin", nonces)
-        self.wallet = PlayedWallet(self.world)
-        self.alarms = Quiet()
+    def __init__(self, paying: Paying, policy: RefundPolicy) -> None:
+        self.db = paying.db
+        self.policy = policy
+        self.merchant_id = paying.ordering.shop.merchant_id
         self.store = PostgresRefunds(self.db, region="test")
         self.refunds = Refunds(self.store, SystemClock())
-        self.policy = policy
         self.requesting = RequestingRefunds(
             store=self.store,
-            destinations=ParsedDestinations(books.paying.chains.values()),
+            destinations=ParsedDestinations(paying.chains.values()),
             market=RefundMarkets(PostgresQuotes(self.db)),
             policy=policy,
             clock=SystemClock(),
         )
-
-    async def overpaid(self, share: float = 3) -> Payment:
-        """Return a payment that got so many times what is due, in a final block."""
-        asked = await self.books.paid(share)
-        for _ in range(12):
-            self.books.chain.mine()
-        await self.books.read()
-        return await self.payment(asked.payment_id)
 
     async def payment(self, payment_id: PaymentId) -> Payment:
         found = await self.store.load(payment_id)
@@ -92,13 +82,32 @@ class Refunding:
         return (await request_refund(payment.payment_id, command, by=by, using=self.requesting)).view
 
     def staff(self, name: str = "key_m") -> By:
-        return By(name, frozenset({Role.MANAGER}), self.books.paying.ordering.shop.merchant_id)
+        return By(name, frozenset({Role.MANAGER}), self.merchant_id)
 
     async def decide(self, refund_id: RefundId, name: str, *, approve: bool = True) -> RefundView:
         by = self.staff(name)
         claim = Claim(name, f"POST /v1/refunds/{refund_id}/approve", f"a{next(_keys)}", b"{}")
         command = DecideRefund(approve=approve)
         return (await approve_refund(refund_id, command, by=replace(by, once=claim), using=self.refunds)).view
+
+
+class Refunding(Asking):
+    """The same on a chain in memory, which the hot wallet plays too."""
+
+    def __init__(self, books: Books, *, policy: RefundPolicy = EASY, nonces: bool = False) -> None:
+        super().__init__(books.paying, policy)
+        self.books = books
+        self.world = PlayedChain("bitcoin", nonces)
+        self.wallet = PlayedWallet(self.world)
+        self.alarms = Quiet()
+
+    async def overpaid(self, share: float = 3) -> Payment:
+        """Return a payment that got so many times what is due, in a final block."""
+        asked = await self.books.paid(share)
+        for _ in range(12):
+            self.books.chain.mine()
+        await self.books.read()
+        return await self.payment(asked.payment_id)
 
     def sender(self, fate: Fate | None = None, *, db: Database | None = None, lease_s: float = 30) -> Sender:
         """Return a fresh sender, as another process would have it."""
