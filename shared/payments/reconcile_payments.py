@@ -17,17 +17,8 @@ from shared.kernel.money import Asset
 from shared.payments.bookkeeping import Balances, Ledger
 from shared.payments.chain import BlockRef, ChainMoved
 from shared.payments.ledger import difference
-from shared.payments.reconciliation import (
-    BOOKS,
-    Booked,
-    Difference,
-    Evidence,
-    Kind,
-    Receiver,
-    compare_books,
-    compare_chain,
-    unposted,
-)
+from shared.payments.reconciliation import BOOKS, Booked, Difference, Kind, compare_books, unposted
+from shared.payments.reconciliation_chain import Evidence, Receiver, compare_chain
 from shared.payments.reconciliation_wallet import Wallet, compare_wallet, funded, sent
 from shared.payments.refund_model import Refund
 from shared.payments.statement import balance_views

@@ -22,7 +22,8 @@ from shared.kernel.money import Asset
 from shared.payments import reconcile_payments as rule
 from shared.payments.chain import BlockRef, ChainMoved
 from shared.payments.reconcile_payments import Holdings, Outcome, Reading, reconcile_payments
-from shared.payments.reconciliation import Difference, Kind, Receiver
+from shared.payments.reconciliation import Difference, Kind
+from shared.payments.reconciliation_chain import Receiver
 from shared.payments.reconciliation_wallet import Wallet
 from tests.integration.reconciling import BITCOIN, CLOSED, EVM, RUNS, World, named, opened
 

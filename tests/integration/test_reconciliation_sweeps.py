@@ -110,3 +110,14 @@ async def test_a_plan_excuses_nothing_that_somebody_else_takes(sweeping: Sweepin
     await world.final()
     await sweeping.sweeper.follow()
     assert named(await world.run()) == [(BITCOIN, Kind.MOVED, Asset.BTC)]
+
+
+async def test_as_much_as_was_planned_to_somebody_else_is_no_sweep(sweeping: Sweeping) -> None:
+    """The watch takes it for the sweep, for it goes by what left; the comparison looks where it went."""
+    world = sweeping.world
+    (paid,) = await world.paid(Asset.ETH)
+    plan = await sweeping.sweeper.plan(EVM, Asset.ETH, Account.create().address, fee_rate=FEE)
+    world.sent(paid.address, world.ethers.address, value=plan.transactions[0].units)
+    await world.final()
+    await sweeping.sweeper.follow()
+    assert named(await world.run()) == [(EVM, Kind.MOVED, Asset.ETH)]

@@ -9,11 +9,11 @@ from shared.kernel.ids import MerchantId, PaymentId, ShopId
 from shared.kernel.money import Asset
 from shared.payments.chain import BlockRef
 from shared.payments.get_reconciliation import EXPLAINED
-from shared.payments.reconciliation import (
+from shared.payments.reconciliation import Kind
+from shared.payments.reconciliation_chain import (
     Arrived,
     Credited,
     Evidence,
-    Kind,
     Left,
     Receiver,
     Swept,
@@ -74,14 +74,14 @@ def test_whatever_disagrees_has_a_name_with_the_units_of_both_sides(
     assert len({each.name for each in found}) == len(found)
 
 
-@given(transfers, st.integers(1, 50), st.booleans())
+@given(transfers, st.integers(1, 50), st.booleans(), st.sampled_from([None, "vault", "thief"]))
 def test_what_left_is_named_unless_a_sweep_of_ours_took_it(
-    known: list[tuple[Asset, int, int]], units: int, planned: bool
+    known: list[tuple[Asset, int, int]], units: int, planned: bool, to: str | None
 ) -> None:
-    gone = [Left(Asset.ETH, "out", -1, units, "out")]
-    at = receiver(known, (Swept(frozenset({"out"}), {Asset.ETH: units}),) if planned else ())
+    gone = [Left(Asset.ETH, "out", -1, units, "out", to)]
+    at = receiver(known, (Swept(frozenset({"out"}), {Asset.ETH: units}, "vault"),) if planned else ())
     found = [each.kind for each in compare_chain(at, evidence(known, gone), AT)]
-    assert found == ([] if planned else [Kind.MOVED])
+    assert found == ([] if planned and to != "thief" else [Kind.MOVED])
 
 
 @given(transfers, st.integers(1, 50), st.integers(0, 50))
@@ -89,7 +89,7 @@ def test_a_sweep_that_took_other_units_than_it_says_is_named(
     known: list[tuple[Asset, int, int]], units: int, ought: int
 ) -> None:
     gone = [Left(Asset.ETH, "out", -1, units, "out")]
-    at = receiver(known, (Swept(frozenset({"out"}), {Asset.ETH: ought}),))
+    at = receiver(known, (Swept(frozenset({"out"}), {Asset.ETH: ought}, "vault"),))
     found = [(each.kind, each.expected, each.found) for each in compare_chain(at, evidence(known, gone), AT)]
     assert found == ([] if units == ought else [(Kind.AMOUNT_DIFFERS, ought, units)])
 

@@ -20,7 +20,7 @@ from shared.adapters.resilience import Limits
 from shared.kernel.money import Asset
 from shared.payments.chain import BlockRef, ChainMoved, Outpoint
 from shared.payments.reconcile_payments import Reading
-from shared.payments.reconciliation import Arrived, Credited, Evidence, Left, Receiver
+from shared.payments.reconciliation_chain import Arrived, Credited, Evidence, Left, Receiver
 from shared.payments.reconciliation_wallet import Wallet
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from shared.adapters.json_rpc import JsonRpc, RpcRefused
 from shared.kernel.money import Asset
 from shared.payments.chain import NATIVE_POSITION, BlockRef, ChainMoved, NodeUntrusted
 from shared.payments.reconcile_payments import Reading
-from shared.payments.reconciliation import Arrived, Evidence, Left, Receiver, as_credited
+from shared.payments.reconciliation_chain import Arrived, Evidence, Left, Receiver, as_credited
 from shared.payments.reconciliation_wallet import Wallet
 
 T = TypeVar("T")
@@ -171,7 +171,7 @@ class EvmHoldings:
         """Return for each receiver what its known transactions say, and what unknown ones do where these don't do."""
         if not receivers:
             return {}
-        known = {txid for each in receivers for txid in (*(c.txid for c in each.credited), *each.suspects, *each.swept)}
+        known = {txid for each in receivers for txid in _named(each)}
         mined = await self._mined(known, at)
         evidence = {each.key: await self._evidence(each, held[each.key], mined, at) for each in receivers}
         unexplained = [each for each in receivers if not _adds_up(each, evidence[each.key])]
@@ -274,10 +274,11 @@ class EvmHoldings:
         if one.transaction.sender.lower() == key:
             moved = number_of(one.transaction.value) if one.receipt.status == "0x1" else 0
             gas = number_of(one.receipt.gas_used) * number_of(one.receipt.effective_gas_price)
-            yield Left(self._native, txid, NATIVE_POSITION, moved + gas, txid)
+            to = (one.transaction.to or "").lower() if moved else None
+            yield Left(self._native, txid, NATIVE_POSITION, moved + gas, txid, to)
         for position, asset, parties, units in self._transfers(one):
             if parties[0] == key and units:
-                yield Left(asset, txid, position, units, txid)
+                yield Left(asset, txid, position, units, txid, parties[1])
 
     def _transfers(self, one: _Mined) -> Iterator[tuple[int, Asset, tuple[str, str], int]]:
         """Yield (ordinal of the log, asset, (from, to), units) of the allowed tokens' transfers."""
@@ -300,6 +301,14 @@ class EvmHoldings:
                     raise answer
                 found.append(answer)
         return found
+
+
+def _named(receiver: Receiver) -> Iterator[str]:
+    """Yield every transaction that our books name of a receiver."""
+    yield from (credit.txid for credit in receiver.credited)
+    yield from receiver.suspects
+    for sweep in receiver.sweeps:
+        yield from sweep.names
 
 
 def _from_contract(txid: str) -> bool:

@@ -25,7 +25,8 @@ from shared.payments.chain import BlockRef
 from shared.payments.ledger import Entry, Happened
 from shared.payments.model import Payment
 from shared.payments.reconcile_payments import Opened, Outcome, Run, Summary
-from shared.payments.reconciliation import BOOKS, Booked, Difference, Kind, Receiver, credited, found_later, swept
+from shared.payments.reconciliation import BOOKS, Booked, Difference, Kind
+from shared.payments.reconciliation_chain import Receiver, credited, found_later, swept
 from shared.payments.refund_model import Refund
 
 LEASE_S: Final = 900.0
@@ -102,6 +103,7 @@ _BALANCES: Final = Sql(
 _RECEIVERS: Final = rows_sql(
     PAYMENTS, f"where chain = :scope and payment_id > :after and {_IN_SCOPE} order by payment_id limit :limit::int"
 )
+_TREASURIES: Final = Sql("select sweep_id, plan ->> 'to_key' from sweeps where sweep_id = any(:ids::text[])")
 _REFUNDS: Final = Sql(
     "select refund::text from payments, jsonb_array_elements(refunds) refund where chain = :scope and refunds <> '[]'"
 )
@@ -258,6 +260,9 @@ class PostgresRuns:
         assert run.block is not None
         rows = await self._db.run(_RECEIVERS, scope=run.scope, **_page(run, after, limit))
         payments = [stored(Payment, row).state for row in rows]
+        swept_by = [one.sweep_id for payment in payments for one in payment.sweeps]
+        plans = await self._db.run(_TREASURIES, ids=swept_by) if swept_by else ()
+        treasury = {str(sweep_id): str(to) for sweep_id, to in plans}
         found = [
             Receiver(
                 payment_id=payment.payment_id,
@@ -267,7 +272,7 @@ class PostgresRuns:
                 key=payment.watch_key,
                 since=payment.requested_at,
                 credited=credited(payment, run.block.height),
-                sweeps=swept(payment),
+                sweeps=swept(payment, treasury),
                 suspects=frozenset(run.suspects.get(payment.payment_id, ())),
                 found_later=found_later(payment, run.block.height),
             )
