@@ -13,13 +13,10 @@ async def poll_prices(*, by: By, using: Polling) -> int:
     """Keep what can be known now and return how many rates that were.
 
     A pair that too few feeds agree on keeps its old rate, which soon is too old for quotes. Raises Transient when no
-    pair at all has a price.
+    pair at all has a price, and whatever else a feed raised, once what the others said is kept.
     """
     asked = tuple(dict.fromkeys(source(pair) for pair in using.pairs))
     told = await asyncio.gather(*(feed.read(asked) for feed in using.feeds), return_exceptions=True)
-    for answer in told:
-        if isinstance(answer, BaseException) and not isinstance(answer, Transient):
-            raise answer
     answers = [answer for answer in told if not isinstance(answer, BaseException)]
     last = by_pair(await using.rows.latest())
     now, rates = using.clock.now(), list[Rate]()
@@ -33,6 +30,9 @@ async def poll_prices(*, by: By, using: Polling) -> int:
         await using.rows.record(rates, by=by, now=now)
     elif using.pairs:
         raise NoFreshPrice(f"{len(answers)} of {len(using.feeds)} price feeds answered, and no two agree on anything.")
+    for answer in told:  # a mistake of ours with one feed: it must be seen, and must not stop the others
+        if isinstance(answer, BaseException) and not isinstance(answer, Transient):
+            raise answer
     return len(rates)
 
 

@@ -85,6 +85,15 @@ async def test_a_pair_without_a_contract_is_made_of_two_and_is_as_old_as_the_old
     assert await chain.reading({**told, "EUR-USD": euro}, BTC_EUR) is None
 
 
+async def test_a_pair_that_is_made_of_absurd_prices_is_none(chain: Chain) -> None:
+    told = {
+        "BTC-USD": chain.aggregator("BTC / USD", "999999999999"),
+        "EUR-USD": chain.aggregator("EUR / USD", "0.00000001"),
+    }
+    assert await chain.reading(told, BTC_EUR) is None
+    assert await chain.reading(told, Pair(Asset("EUR"), "USD")) is not None
+
+
 @pytest.mark.parametrize("answer", [0, -1, -64_000 * 10**8, 2**255 - 1, 10**12 * 10**8])
 async def test_an_answer_that_can_be_no_price_is_none(chain: Chain, answer: int) -> None:
     oracle = chain.aggregator("BTC / USD", "64000")

@@ -1,7 +1,8 @@
 """Prices from four local exchanges into a real database: feeds dying one by one never make a wrong price."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -25,7 +26,7 @@ from shared.kernel.documents import Document
 from shared.kernel.money import Asset, Fiat
 from shared.prices.convert import convert
 from shared.prices.get_prices import get_prices, prices_document
-from shared.prices.model import Convert, Pair, PricesView, Rate
+from shared.prices.model import Convert, Pair, PricesView, Rate, Reading
 from shared.prices.poll_prices import poll_prices
 from shared.prices.ports import Polling, Prices, ShownPrices
 from shared.prices.publish_prices import publish_prices
@@ -84,6 +85,19 @@ async def test_a_rate_that_stands_still_is_told_again_only_after_a_minute(pollin
     await db.run(AGE, by="1 minute")
     await poll_prices(by=POLL, using=polling)
     assert len(await db.run(TOLD)) == 2 * len(PAIRS)
+
+
+class Broken:
+    """A feed that our own mistake makes fail."""
+
+    async def read(self, pairs: Sequence[Pair]) -> dict[Pair, Reading]:
+        raise ZeroDivisionError
+
+
+async def test_a_mistake_with_one_feed_is_seen_and_does_not_stop_the_others(polling: Polling) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await poll_prices(by=POLL, using=replace(polling, feeds=(Broken(), *polling.feeds)))
+    assert set(await rates(polling)) == set(Asset.known())
 
 
 async def test_one_feed_gone_mad_changes_nothing(polling: Polling, feeds: Control) -> None:

@@ -1,5 +1,6 @@
 """Each exchange's real answers are read, and nothing else is: errors, limits, maintenance, wrong pairs, nonsense."""
 
+import gzip
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -271,6 +272,20 @@ async def test_how_old_a_feeds_prices_may_be_can_be_set(replay: Replay) -> None:
         timedelta(seconds=15),
         datetime(2026, 5, 6, 11, 59, 59, 412_000, tzinfo=UTC),
     )
+    await feed.close()
+
+
+async def test_an_answer_that_is_packed_wrongly_or_leads_elsewhere_is_no_price(replay: Replay) -> None:
+    pair = (Pair(Asset.BTC, "EUR"),)
+    feed = HttpFeed(feed_at(replay, "coinbase"), PATIENCE)
+    replay.status, replay.body = 200, body_of(GOOD["coinbase"])
+    replay.sent_headers = {"content-encoding": "gzip"}
+    with pytest.raises(Outage):
+        await feed.read(pair)
+    replay.body = gzip.compress(body_of(GOOD["coinbase"])[:-1] + b" " * 50_000_000 + b"}")
+    assert await feed.read(pair) == {}
+    replay.status, replay.sent_headers = 302, {"location": "/elsewhere"}
+    assert await feed.read(pair) == {}
     await feed.close()
 
 

@@ -10,8 +10,10 @@ Sources: docs.chain.link, "API reference" (AggregatorV3Interface) and "L2 sequen
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Final
+
+import httpx
 
 from shared.adapters.feeds.http import NO_PRICE
 from shared.adapters.feeds.reading import NoPrice, moment, price_of
@@ -34,6 +36,7 @@ _LATEST_ROUND: Final = "0xfeaf968c"
 _DECIMALS: Final = "0x313ce567"
 _DESCRIPTION: Final = "0x7284e416"
 _CROSS: Final = Decimal("1e-12")
+_WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +123,16 @@ class ChainlinkFeed:
             if await self._rpc.call(str, "eth_chainId") != hex(self._chain_id):
                 raise Transient(f"The node of {self._name} is on another chain.")
             told = await self._told(asked, now)
-        except NodeUntrusted as wrong:  # of one feed among several: the others go on
+        except (NodeUntrusted, httpx.RequestError) as wrong:  # of one feed among several: the others go on
             raise Transient(f"The node of {self._name} does not talk sense.") from wrong
         readings: dict[Pair, Reading] = {}
         for pair, way in ways.items():
             if all(each in told for each in way):
-                price, at = _along([told[each] for each in way])
+                try:
+                    price, at = _along([told[each] for each in way])
+                except NoPrice:
+                    NO_PRICE.labels(self._name).inc()
+                    continue
                 fresh_for = max(each.heartbeat for each in way) + LATE
                 readings[pair] = Reading(self._name, price, at, fresh_for)
         return readings
@@ -185,11 +192,14 @@ def _must_be_up(answer: str | RpcRefused | None, now: datetime) -> None:
 
 
 def _along(told: Sequence[tuple[Decimal, datetime]]) -> tuple[Decimal, datetime]:
-    """Return the price that one contract says, or that the first says in the currency that the second prices."""
+    """Return the price that one contract says, or that the first says in the currency that the second prices.
+
+    Raises NoPrice where that can be none.
+    """
     (price, at), *others = told
     for other, its in others:
-        price, at = (price / other).quantize(_CROSS, ROUND_HALF_EVEN), min(at, its)
-    return price, at
+        price, at = _WIDE.quantize(_WIDE.divide(price, other), _CROSS), min(at, its)
+    return price_of(price), at
 
 
 def _words(answer: str | RpcRefused | None) -> list[int]:

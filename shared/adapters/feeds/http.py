@@ -50,7 +50,7 @@ class HttpFeed:
         if settings.stale_s is not None:
             self._fresh_for = timedelta(seconds=settings.stale_s)
         self._client = httpx.AsyncClient(timeout=httpx.Timeout(limits.timeout_s), trust_env=False)
-        self._guard = Guard(f"feed-{settings.name}", limits, (httpx.TransportError, _Busy))
+        self._guard = Guard(f"feed-{settings.name}", limits, (httpx.RequestError, _Busy))
         self._clock = clock
         self._quiet_until = 0.0
 
@@ -84,12 +84,12 @@ class HttpFeed:
 
     async def _ask(self, path: str, pairs: Sequence[Pair]) -> dict[Pair, Reading]:
         async def attempt() -> bytes | None:
-            reply = await self._client.get(self._base + path)
-            if reply.status_code in (418, 429):  # Binance says 418 to whom it has told 429 too often
-                raise _TooMany(_pause_s(reply.headers.get("retry-after", "")))
-            if reply.status_code >= 500:
-                raise _Busy(f"status {reply.status_code}")
-            return reply.content[:MAX_BODY] if reply.status_code == 200 else None
+            async with self._client.stream("GET", self._base + path) as reply:
+                if reply.status_code in (418, 429):  # Binance says 418 to whom it has told 429 too often
+                    raise _TooMany(_pause_s(reply.headers.get("retry-after", "")))
+                if reply.status_code >= 500:
+                    raise _Busy(f"status {reply.status_code}")
+                return await _bounded(reply) if reply.status_code == 200 else None
 
         try:
             body = await self._guard.call(attempt)
@@ -107,6 +107,16 @@ class HttpFeed:
         return {
             pair: Reading(self._name, answer.price, answer.at or now, self._fresh_for) for pair, answer in told.items()
         }
+
+
+async def _bounded(reply: httpx.Response) -> bytes:
+    """Return the body as far as it is looked at, however much of it there is and however small it was packed."""
+    body = bytearray()
+    async for part in reply.aiter_bytes():
+        body += part
+        if len(body) > MAX_BODY:
+            break
+    return bytes(body[:MAX_BODY])
 
 
 def _pause_s(said: str) -> float:
