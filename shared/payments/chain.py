@@ -12,7 +12,7 @@ nothing if it asks the chain first and Postgres second: `tip()` → refresh the 
 `mempool()` → refresh the watch set → `unconfirmed(new ones)`.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -234,6 +234,27 @@ class BalanceChain(Chain, Protocol):
 
         Raises ChainMoved when the node does not know the block (any more), StateGone when it knows only that.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class TokenState:
+    """How a token stands after a block. `code` changes when what runs behind its contract does."""
+
+    asset: Asset
+    contract: str
+    code: str
+    reason: str | None
+    """Why nothing may settle in it, by what the contract itself says; None: it says nothing against it."""
+
+
+class TokenChain(Chain, Protocol):
+    """A chain with tokens, whose contracts their owners can stop or exchange."""
+
+    async def token_states(self, at: BlockRef) -> Sequence[TokenState]:
+        """Return how each allowed token stands after this block. Raises ChainMoved."""
+
+    async def token_balances(self, asset: Asset, keys: Collection[str], at: BlockRef) -> Mapping[str, int]:
+        """Return what a token says each receiver has after this block, in base units. Raises ChainMoved."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,9 @@ class Looking:
             if at_tip:
                 raise
             return Looked(bases=bases)  # the look after the last block finds whatever came here
-        moved = _moved(scanned.blocks, accounts, native)
+        change = moved(scanned.blocks, accounts, native)
         should = {
-            key: account.expected + (account.base or 0) + bases.get(key, 0) + moved[key]
+            key: account.expected + (account.base or 0) + bases.get(key, 0) + change[key]
             for key, account in accounts.items()
         }
         if fork is not None:
@@ -99,14 +99,14 @@ class Looking:
         return bases
 
 
-def _moved(blocks: Sequence[Block], keys: Collection[str], native: Asset) -> Mapping[str, int]:
+def moved(blocks: Sequence[Block], keys: Collection[str], asset: Asset) -> Mapping[str, int]:
     """Return by how much the blocks' own transfers changed each balance, in base units."""
-    moved: defaultdict[str, int] = defaultdict(int)
+    change: defaultdict[str, int] = defaultdict(int)
     for block in blocks:
         for transfer in block.transfers:
-            if transfer.to in keys and transfer.asset == native:
-                moved[transfer.to] += transfer.units
+            if transfer.to in keys and transfer.asset == asset:
+                change[transfer.to] += transfer.units
         for out in block.outflows:
-            if out.account in keys and out.asset == native:
-                moved[out.account] -= out.units
-    return moved
+            if out.account in keys and out.asset == asset:
+                change[out.account] -= out.units
+    return change

@@ -14,7 +14,7 @@ from shared.kernel.money import Asset, Fiat, Money
 from shared.kernel.reply import Reply
 from shared.kernel.store import Store
 from shared.payments.addresses import AddressPool, TakenAddress
-from shared.payments.chain import BlockRef, Outpoint, ReceiveAddress, Watch
+from shared.payments.chain import BlockRef, Outpoint, ReceiveAddress, TokenState, Watch
 from shared.payments.facts import FeedPrice, PaymentRequested
 from shared.payments.model import Payment, PaymentView
 from shared.payments.observation import Observation
@@ -318,6 +318,18 @@ class Books(Protocol):
         ...
 
 
+class Holds(Protocol):
+    """Which assets nothing settles in for the time being."""
+
+    async def hold(self, turn: Turn, states: Sequence[TokenState], short: Mapping[Asset, int]) -> Mapping[Asset, str]:
+        """Hold what must be held, let go of the rest; return why each is held.
+
+        An asset is held while its contract says so, while it runs other code than when it was first seen, and while
+        `short` receivers have less of it than was credited. Raises Fenced.
+        """
+        ...
+
+
 class Gauges(Protocol):
     """Shows how watching a chain goes, and raises the alarm."""
 
@@ -330,6 +342,10 @@ class Gauges(Protocol):
         blocks wait for it before anything settles in them."""
         ...
 
+    def held(self, chain: str, reasons: Mapping[Asset, str]) -> None:
+        """Tell in which assets of the chain nothing settles, and why."""
+        ...
+
     def short(self, chain: str, receivers: int) -> None:
         """Tell that so many receivers have less than came and left by what was read."""
         ...
@@ -340,6 +356,7 @@ class NoGauges:
 
     def read(self, chain: str, *, blocks: int, seconds: float, at: datetime) -> None: ...
     def nodes(self, chain: str, *, missing: bool, apart: int, unsettled: int) -> None: ...
+    def held(self, chain: str, reasons: Mapping[Asset, str]) -> None: ...
     def short(self, chain: str, receivers: int) -> None: ...
 
 

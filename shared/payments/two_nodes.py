@@ -7,8 +7,8 @@ themselves.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
 
 from shared.kernel.errors import Transient
 from shared.kernel.money import Asset
@@ -20,6 +20,8 @@ from shared.payments.chain import (
     NodeUntrusted,
     Outpoint,
     ScannedRange,
+    TokenChain,
+    TokenState,
     Unconfirmed,
     Watch,
 )
@@ -130,8 +132,18 @@ class TwoMempoolNodes(TwoNodes[MempoolChain]):
         return await (self._listing or self.reading).unconfirmed(txids, watched, inputs)
 
 
-class TwoBalanceNodes(TwoNodes[BalanceChain]):
+class AccountChain(BalanceChain, TokenChain, Protocol):
+    """A chain with accounts and tokens."""
+
+
+class TwoBalanceNodes(TwoNodes[AccountChain]):
     """Two nodes of a chain with accounts."""
+
+    async def token_states(self, at: BlockRef) -> Sequence[TokenState]:
+        return await self.reading.token_states(at)
+
+    async def token_balances(self, asset: Asset, keys: Collection[str], at: BlockRef) -> Mapping[str, int]:
+        return await self.reading.token_balances(asset, keys, at)
 
     @property
     def native(self) -> Asset:

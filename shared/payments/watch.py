@@ -30,6 +30,7 @@ from shared.payments.chain import (
 from shared.payments.looking import Looked, Looking
 from shared.payments.observation import Observation, Sighting, observe
 from shared.payments.ports import Cursor, Cursors, Gauges, NoGauges, Receivers, Turn
+from shared.payments.token_guard import TokenGuard
 from shared.payments.two_nodes import NodesContradict, TwoNodes
 
 BUDGET_S: Final = 20.0
@@ -56,6 +57,8 @@ class Watching:
     budget_s: float = BUDGET_S
     looking: Looking | None = None
     """How balances are looked at, on a chain where coins can arrive unseen."""
+    guard: TokenGuard | None = None
+    """What looks after the tokens of the chain."""
     pair: TwoNodes[Any] | None = None
     """The node, where it is two of them."""
     gauges: Gauges = field(default_factory=NoGauges)
@@ -172,6 +175,8 @@ class Watcher:
         looked = await looking.look(turn, scanned, tip, fork=fork) if looking else Looked()
         if looking:
             self.using.gauges.short(turn.chain, looked.short)
+        if guard := self.using.guard:
+            self.using.gauges.held(turn.chain, await guard.check(turn, scanned, fork=fork))
         if fork is not None:
             self._read = frozenset()  # what a lost block held may be back in the mempool
         observed = Observation(

@@ -14,6 +14,7 @@ from shared.adapters.postgres.database import Database
 from shared.kernel.money import Asset
 from shared.payments.chain import Chain
 from shared.payments.looking import Looking
+from shared.payments.token_guard import TokenGuard
 from shared.payments.two_nodes import TwoBalanceNodes, TwoMempoolNodes
 from shared.payments.watch import Watcher, Watching
 from shared.settings import ChainSettings, ChainsSettings
@@ -70,11 +71,13 @@ def bitcoin_watcher(settings: ChainSettings, db: Database) -> Watcher:
 
 def evm_watcher(settings: ChainSettings, db: Database) -> Watcher:
     """Return a watcher of an EVM chain, by one node or two."""
-    first, books = evm_chain(settings), PostgresBooks(db)
+    first, books, holds = evm_chain(settings), PostgresBooks(db), PostgresCursors(db, region=region())
     if not settings.second:
-        return Watcher(replace(_watching(first, EVM_RANGE, db), looking=Looking(first, books)))
+        looking, guard = Looking(first, books), TokenGuard(first, books, holds)
+        return Watcher(replace(_watching(first, EVM_RANGE, db), looking=looking, guard=guard))
     pair = TwoBalanceNodes(first, evm_chain(_second(settings)), alone_depth=settings.alone_depth)
-    return Watcher(replace(_watching(pair, EVM_RANGE, db), looking=Looking(pair, books), pair=pair))
+    looking, guard = Looking(pair, books), TokenGuard(pair, books, holds)
+    return Watcher(replace(_watching(pair, EVM_RANGE, db), looking=looking, guard=guard, pair=pair))
 
 
 def _second(settings: ChainSettings) -> ChainSettings:

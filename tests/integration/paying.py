@@ -45,6 +45,7 @@ from shared.payments.get_payment import get_payment
 from shared.payments.looking import Looking
 from shared.payments.model import PaymentView, RequestPayment
 from shared.payments.ports import Confirming, Payments, Requesting
+from shared.payments.token_guard import TokenGuard
 from shared.payments.two_nodes import TwoBalanceNodes, TwoNodes
 from shared.payments.watch import Watcher, Watching
 from shared.prices.model import Pair, Reading
@@ -193,14 +194,17 @@ class Paying:
         """Return a fresh watcher of the chain, as another process would have it."""
         reader = node or self.node(chain)
         db = db or self.db
+        cursors, books = PostgresCursors(db, region="test", lease_s=lease_s), PostgresBooks(db)
+        accounts = reader if isinstance(reader, EvmChain | TwoBalanceNodes) else None
         watching = Watching(
             node=reader,
-            cursors=PostgresCursors(db, region="test", lease_s=lease_s),
+            cursors=cursors,
             receivers=PostgresReceivers(db),
             clock=SystemClock(),
             range_blocks=range_blocks,
             budget_s=budget_s,
-            looking=Looking(reader, PostgresBooks(db)) if isinstance(reader, EvmChain | TwoBalanceNodes) else None,
+            looking=Looking(accounts, books) if accounts else None,
+            guard=TokenGuard(accounts, books, cursors) if accounts else None,
             pair=reader if isinstance(reader, TwoNodes) else None,
         )
         return Watcher(watching, mempool=cast(MempoolChain, reader) if chain == "bitcoin" else None)

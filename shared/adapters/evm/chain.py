@@ -13,6 +13,7 @@ from itertools import pairwise
 from shared.adapters.evm import bloom
 from shared.adapters.evm.node import TRANSFER, EvmNode, FullBlock, Header, Log, Receipt, number_of
 from shared.adapters.evm.outflows import native_outflow, sent_by, token_outflows
+from shared.adapters.evm.tokens import EvmTokens
 from shared.adapters.json_rpc import RpcRefused
 from shared.kernel.money import Asset
 from shared.payments.chain import (
@@ -25,6 +26,7 @@ from shared.payments.chain import (
     Outpoint,
     ScannedRange,
     StateGone,
+    TokenState,
     Transfer,
     Watch,
 )
@@ -68,6 +70,7 @@ class EvmChain:
         self._native = native
         self._asset_by_contract = {token.contract.lower(): token.asset for token in tokens}
         self._mask_by_contract = {contract: bloom.mask(contract, TRANSFER) for contract in self._asset_by_contract}
+        self._tokens = EvmTokens(node, {asset: contract for contract, asset in self._asset_by_contract.items()})
         self._final_depth = _depth(finality)
         self._final: BlockRef | None = None
         self._checked = False
@@ -163,6 +166,12 @@ class EvmChain:
             for position, key in enumerate(chunk):
                 balance_by_key[key] = int(answer[64 * position : 64 * position + 64], 16)
         return balance_by_key
+
+    async def token_states(self, at: BlockRef) -> list[TokenState]:
+        return await self._tokens.states(at)
+
+    async def token_balances(self, asset: Asset, keys: Collection[str], at: BlockRef) -> dict[str, int]:
+        return await self._tokens.balances(asset, keys, at)
 
     async def _deep(self) -> Header | None:
         """Return the newest block that is as deep as final ones are, None while there is none."""

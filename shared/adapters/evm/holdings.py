@@ -15,6 +15,7 @@ import msgspec
 
 from shared.adapters.evm.chain import Token
 from shared.adapters.evm.node import LIMITS, TRANSFER, Header, Log, number_of
+from shared.adapters.evm.state_code import TOKEN_CODE
 from shared.adapters.json_rpc import JsonRpc, RpcRefused
 from shared.kernel.money import Asset
 from shared.payments.chain import NATIVE_POSITION, BlockRef, ChainMoved, NodeUntrusted
@@ -33,12 +34,6 @@ _BLOCKS_AT_ONCE: Final = 25
 _PLACE: Final = "0x00000000000000000000000000000000000c0de0"
 # for (i = 0; i < calldatasize; i += 32) memory[i] = balance(calldata[i]); return memory
 _NATIVE_CODE: Final = "0x60005b803690101560165780353181526020016002565b366000f3"
-# memory[0] = selector of balanceOf(address); for (i = 32; i < calldatasize; i += 32) { memory[4] = calldata[i];
-# memory[64 + i] = staticcall(calldata[0], memory[0..36]) or revert }; return memory[96..]
-_TOKEN_CODE: Final = (
-    "0x6370a0823160e01b60005260205b80361115603a578035600452602081604001602460006000355afa1560425"
-    "73d602011604257602001600d565b602090036060f35b60006000fd"
-)
 
 
 class _Transaction(msgspec.Struct):
@@ -145,7 +140,7 @@ class EvmHoldings:
             words = "".join(key[2:].rjust(64, "0") for key in chunk)
             calls = [(self._native, _NATIVE_CODE, "0x" + words)]
             for asset, contract in self._contract_by_asset.items():
-                calls.append((asset, _TOKEN_CODE, "0x" + contract[2:].rjust(64, "0") + words))
+                calls.append((asset, TOKEN_CODE, "0x" + contract[2:].rjust(64, "0") + words))
             for asset, code, call_data in calls:
                 answer = await self._run(code, call_data, at)
                 if len(answer) != 64 * len(chunk):

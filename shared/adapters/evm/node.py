@@ -139,6 +139,22 @@ class EvmNode:
         call = {"to": place, "data": call_data}
         return await self._rpc.call(str, "eth_call", call, at, {place: {"code": code}})
 
+    async def asked(self, calls: Sequence[tuple[str, str]], block_hash: str) -> list[str | None]:
+        """Return what contracts answer to (contract, call data) after this block, None where one refuses."""
+        at = {"blockHash": block_hash, "requireCanonical": True}
+        params = [({"to": to, "data": call_data}, at) for to, call_data in calls]
+        answers = await self._rpc.batch(str, "eth_call", params)
+        return [None if isinstance(answer, RpcRefused) else answer for answer in answers]
+
+    async def storage(self, places: Sequence[tuple[str, str]], block_hash: str) -> list[str]:
+        """Return the words at (contract, slot) after this block. Raises RpcRefused for a block that is lost."""
+        at = {"blockHash": block_hash, "requireCanonical": True}
+        answers = await self._rpc.batch(str, "eth_getStorageAt", [(to, slot, at) for to, slot in places])
+        for answer in answers:
+            if isinstance(answer, RpcRefused):
+                raise answer
+        return [str(answer) for answer in answers]
+
     def _filter(self, contracts: Sequence[str]) -> dict[str, object]:
         return {"address": list(contracts), "topics": [TRANSFER]}
 

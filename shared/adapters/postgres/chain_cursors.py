@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, cast
 
-from shared.adapters.postgres import chain_books
+from shared.adapters.postgres import asset_holds, chain_books
 from shared.adapters.postgres.database import Connection, Database, Row, Sql
 from shared.adapters.postgres.leases import Lease, acquire, release, renew
 from shared.adapters.postgres.payments import TABLE as PAYMENTS
@@ -23,7 +23,8 @@ from shared.kernel.decision import By, Decided, Stored
 from shared.kernel.encoding import to_json
 from shared.kernel.errors import Bug, Fenced
 from shared.kernel.facts import Fact
-from shared.payments.chain import BlockRef, Outpoint, Watch
+from shared.kernel.money import Asset
+from shared.payments.chain import BlockRef, Outpoint, TokenState, Watch
 from shared.payments.facts import BlockScanned
 from shared.payments.lifecycle import evolve_cursor
 from shared.payments.model import ChainCursor, Payment
@@ -190,6 +191,15 @@ class PostgresCursors:
         append_all(connection, decided, by=by, now=observed.at, region=self._region)
         _keep_inputs(connection, observed, touched)
         chain_books.keep_outflows(connection, observed)
+
+    async def hold(self, turn: Turn, states: Sequence[TokenState], short: Mapping[Asset, int]) -> Mapping[Asset, str]:
+        """Hold what must be held, let go of the rest; return why each is held. Raises Fenced."""
+
+        def work(connection: Connection) -> Mapping[Asset, str]:
+            self._fence(connection, turn)
+            return asset_holds.write(connection, turn.chain, states, short)
+
+        return await self._db.transaction(work)
 
     async def caught_up(self, turn: Turn, *, mempool: bool) -> None:
         """Note that the chain (and its mempool) was read up to when the turn began. Raises Fenced."""

@@ -83,7 +83,8 @@ _UNCONFIRMED: Final = rows_sql(
    and case when settled then included < due - tolerance or highest > :height::bigint - confirmations + 1
                               or exposed
                               or highest <= least(:final_height::bigint, :height::bigint - final_depth + 1)
-            else included >= due - tolerance and (written_off or not expired and closed is null) end
+            else included >= due - tolerance and (written_off or not expired and closed is null)
+             and not exists (select from asset_holds h where h.chain = payments.chain and h.asset = payments.asset) end
  order by payment_id limit :limit::int for update""",
 )
 """What a block can change: enough has arrived but is not settled; or it is settled and lost something, or is final."""

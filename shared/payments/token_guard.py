@@ -1,0 +1,41 @@
+"""Tokens that can't be trusted for the time being: nothing settles in them, everything else goes on.
+
+A token's owner can pause its contract, exchange the code behind it, or take coins away. So before a range of blocks is
+written, each token is looked at after its last block: what settles by these blocks settles in a token as it was known.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.kernel.money import Asset
+from shared.payments.chain import BlockRef, ScannedRange, TokenChain
+from shared.payments.looking import moved
+from shared.payments.ports import Books, Holds, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class TokenGuard:
+    """What guarding tokens is given."""
+
+    node: TokenChain
+    books: Books
+    holds: Holds
+
+    async def check(self, turn: Turn, scanned: ScannedRange, *, fork: BlockRef | None) -> Mapping[Asset, str]:
+        """Hold and let go of tokens as they stand after these blocks; return why each is held."""
+        states = await self.node.token_states(scanned.last)
+        short: dict[Asset, int] = {}
+        for asset in [] if fork else [state.asset for state in states]:  # the books still have the lost branch
+            if lacking := await self._short(turn, asset, scanned):
+                short[asset] = lacking
+        return await self.holds.hold(turn, states, short) if states else {}
+
+    async def _short(self, turn: Turn, asset: Asset, scanned: ScannedRange) -> int:
+        """Return how many open receivers have less than was credited to them and has not left."""
+        accounts = [each for each in await self.books.open(turn, asset) if each.expected > 0]
+        if not accounts:
+            return 0
+        keys = [account.watch_key for account in accounts]
+        balances = await self.node.token_balances(asset, keys, scanned.last)
+        change = moved(scanned.blocks, frozenset(keys), asset)
+        return sum(balances[each.watch_key] < each.expected + change[each.watch_key] for each in accounts)
