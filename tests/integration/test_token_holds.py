@@ -50,7 +50,7 @@ async def paying(database: str, node: Running, wallet: EvmWallet) -> AsyncIterat
 
 
 async def held(paying: Paying) -> dict[str, str]:
-    return dict(await paying.db.run(HOLDS))
+    return {str(asset): str(reason) for asset, reason in await paying.db.run(HOLDS)}
 
 
 async def paid(paying: Paying, wallet: EvmWallet, asset: Asset) -> PaymentView:
