@@ -21,7 +21,7 @@ _log = structlog.get_logger()
 
 
 class PrometheusGauges:
-    """Fulfils `shared.payments.ports.Gauges`."""
+    """Fulfils `shared.payments.watch_ports.Gauges`."""
 
     def __init__(self) -> None:
         self._alarmed: dict[tuple[str, str], bool] = {}

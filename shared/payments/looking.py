@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from shared.kernel.money import Asset
 from shared.payments.chain import BalanceChain, Block, BlockRef, ChainMoved, ScannedRange, StateGone
 from shared.payments.observation import Look
-from shared.payments.ports import Account, Books, Turn
+from shared.payments.watch_ports import Account, Books, Turn
 
 
 @dataclass(frozen=True, slots=True)

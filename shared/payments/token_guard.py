@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from shared.kernel.money import Asset
 from shared.payments.chain import BlockRef, ScannedRange, TokenChain
 from shared.payments.looking import moved
-from shared.payments.ports import Books, Holds, Turn
+from shared.payments.watch_ports import Books, Holds, Turn
 
 
 @dataclass(frozen=True, slots=True)

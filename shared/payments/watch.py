@@ -29,9 +29,9 @@ from shared.payments.chain import (
 )
 from shared.payments.looking import Looked, Looking
 from shared.payments.observation import Observation, Sighting, observe
-from shared.payments.ports import Cursor, Cursors, Gauges, NoGauges, Receivers, Turn
 from shared.payments.token_guard import TokenGuard
 from shared.payments.two_nodes import NodesContradict, TwoNodes
+from shared.payments.watch_ports import Cursor, Cursors, Gauges, NoGauges, Receivers, Turn
 
 BUDGET_S: Final = 20.0
 """A pass stops at a commit after so long; the next tick goes on from there."""

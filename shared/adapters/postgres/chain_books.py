@@ -7,7 +7,7 @@ from shared.adapters.postgres.database import Connection, Database, Row, Sql
 from shared.kernel.encoding import to_json
 from shared.kernel.money import Asset
 from shared.payments.observation import Observation
-from shared.payments.ports import Account, Turn
+from shared.payments.watch_ports import Account, Turn
 
 MOST_OPEN: Final = 10_000
 """As many open payments are looked at with each block, the newest first; the others have their turn in the round."""
@@ -62,7 +62,7 @@ _OUTFLOWS: Final = Sql(
 
 
 class PostgresBooks:
-    """Fulfils `shared.payments.ports.Books`."""
+    """Fulfils `shared.payments.watch_ports.Books`."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

@@ -29,7 +29,7 @@ from shared.payments.facts import BlockScanned
 from shared.payments.lifecycle import evolve_cursor
 from shared.payments.model import ChainCursor, Payment
 from shared.payments.observation import Observation
-from shared.payments.ports import Cursor, Turn
+from shared.payments.watch_ports import Cursor, Turn
 
 LEASE_S: Final = 20.0
 """Longer than a range takes to be read; every write renews it."""
