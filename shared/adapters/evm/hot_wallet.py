@@ -119,7 +119,7 @@ class EvmHotWallet:
         if len({each.nonce for each in earlier}) != 1 or {sender for _, sender in read} != {home}:
             raise UnsafeTransaction("versions of one payment with several nonces, or of another account")
         if await self._node.transaction_count(home) > earlier[0].nonce:
-            raise Transient("One of the refund's transactions is mined: a bump is not needed.")
+            raise Transient("The nonce is used up: one of the refund's transactions is mined, or another's.")
         base, advised = await self._node.fees()
         tip = max(self._tip(advised), *(_eighth_more(each.tip) for each in earlier))
         max_fee = max(2 * base + tip, *(_eighth_more(each.max_fee) for each in earlier))
