@@ -104,6 +104,10 @@ def balanced(postings: Iterable[tuple[Line, int]]) -> bool:
     return not any(sums.values())
 
 
+OPEN_REFUND: Final = frozenset(RefundState) - {RefundState.DECLINED, RefundState.CONFIRMED}
+THE_WAY: Final = ("approved", "approved too", "signed", "mined", "confirmed")
+
+
 class LedgerMachine(RuleBasedStateMachine):
     """Three payments of 1000 units on one chain, and a ledger that hears of their facts by luck."""
 
@@ -144,7 +148,7 @@ class LedgerMachine(RuleBasedStateMachine):
             mined.append(block(len(self.blocks) - 1, *held, at=self.now, name=name))
         return tuple(mined)
 
-    @rule(minutes=st.sampled_from([1, 10, 30, 24 * 60]))
+    @rule(minutes=st.sampled_from([1, 1, 10, 30, 24 * 60]))
     def time_passes(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
 
@@ -192,6 +196,15 @@ class LedgerMachine(RuleBasedStateMachine):
             told = confirm(payment, height=height, final_height=final, now=self.now, rival=rival, costs=costs)
             self.append(payment_id, told)
 
+    @rule(to=st.integers(0, 2), units=st.sampled_from([1000, 2500]), finalize=st.booleans())
+    def paid_well(self, to: int, units: int, finalize: bool) -> None:
+        """As it mostly is: enough, at once, and left in peace; what is rare elsewhere begins here."""
+        coin = transfer(f"tx{next(self.numbers)}", units, f"k{to}")
+        blocks = self.mine([[coin], *([] for _ in range(4))])
+        self.see(Observation(CHAIN, self.now, blocks=blocks, mempool_watched=True))
+        self.decided(finalize, False, False)
+
+    @precondition(lambda self: len(self.wakes) > 12)  # payments live before they are called off
     @rule(which=st.integers(0, 2))
     def called_off(self, which: int) -> None:
         payment_id, payment = list(self.state.items())[which]
@@ -237,6 +250,24 @@ class LedgerMachine(RuleBasedStateMachine):
         self.append(payment_id, may[name])
         if name == "signed":
             self.left_only_final_coins(payment_id, refund.amount.asset)
+
+    @precondition(lambda self: any(p.refunds and p.refunds[-1].state in OPEN_REFUND for p in self.state.values()))
+    @rule(data=st.data(), count=st.integers(1, len(THE_WAY)))
+    def refund_goes_its_way(self, data: st.DataObject, count: int) -> None:
+        """As it mostly is: agreed to, signed, mined, confirmed, as far as it may go."""
+        having = [(pid, p.refunds[-1]) for pid, p in self.state.items() if p.refunds]
+        payment_id, refund = data.draw(st.sampled_from([each for each in having if each[1].state in OPEN_REFUND]))
+        for _ in range(count):
+            position = self.positions[payment_id]
+            heights = {"height": len(self.blocks) - 1, "final_height": self.final_height}
+            refund = refund_of(position, refund.refund_id)
+            may = steps(position, refund, number=next(self.numbers), **heights, now=self.now)
+            name = next((name for name in THE_WAY if name in may), None)
+            if name is None:
+                return
+            self.append(payment_id, may[name])
+            if name == "signed":
+                self.left_only_final_coins(payment_id, refund.amount.asset)
 
     def left_only_final_coins(self, payment_id: str, asset: Asset) -> None:
         """Rule 8: counted from the chain itself, what was sent so far had come in final blocks."""
