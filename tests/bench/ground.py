@@ -18,6 +18,7 @@ import uvloop
 from emulators import postgres
 from emulators.bitcoin import Bitcoin
 from emulators.component import HOST, LOCAL, ROOT, Process, Running, free_port, port_open
+from emulators.ethereum import Ethereum
 from emulators.kafka import Kafka
 from emulators.keys import keys
 from emulators.postgres import Postgres
@@ -41,7 +42,9 @@ class Ground:
         _remove_former_runs()
         workdir = workdir or LOCAL / f"bench-{os.getpid()}"
         light = os.environ.get("PROFILE") == "light"
-        self._stack = Stack([Postgres(), Valkey(), Kafka(light=light), PubSub(light=True), Bitcoin()], workdir)
+        self._stack = Stack(
+            [Postgres(), Valkey(), Kafka(light=light), PubSub(light=True), Bitcoin(), Ethereum()], workdir
+        )
         self._servers: list[Process] = []
         self._made: dict[str, object] = {}
         self._at_end: list[Callable[[], object]] = []
@@ -55,7 +58,7 @@ class Ground:
         return self._stack.workdir
 
     def engine(self, name: str) -> Running:
-        """Return a running engine: postgres, valkey, kafka, pubsub, bitcoin. Raises ComponentFailed."""
+        """Return a running engine: postgres, valkey, kafka, pubsub, bitcoin, ethereum. Raises ComponentFailed."""
         return self._stack.start(name)
 
     def once(self, name: str, make: Callable[[], T]) -> T:
