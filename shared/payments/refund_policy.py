@@ -45,3 +45,14 @@ class RefundPolicy(Frozen):
     def floor(self, asset: Asset) -> int:
         """Return the base units below which nothing is given back, ≥ 1."""
         return max(self.least.get(asset, 1), 1)
+
+
+def policy_of(told: Mapping[str, object]) -> RefundPolicy:
+    """Return the policy with what is told otherwise; tables are changed key by key. Raises ValueError for no policy."""
+    usual: dict[str, object] = dict(RefundPolicy())
+    tables = {
+        name: {**known, **given}
+        for name, given in told.items()
+        if isinstance(known := usual.get(name), Mapping) and isinstance(given, Mapping)
+    }
+    return RefundPolicy.model_validate({**told, **tables})

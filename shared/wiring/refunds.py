@@ -3,7 +3,7 @@
 from functools import cache
 
 from shared.adapters.postgres.refunds import PostgresRefunds
-from shared.payments.refund_policy import RefundPolicy
+from shared.payments.refund_policy import RefundPolicy, policy_of
 from shared.payments.refund_ports import Refunds, RequestingRefunds
 from shared.settings import ChainsSettings, Misconfigured, RefundSettings
 from shared.wiring.resources import clock, database, region
@@ -35,6 +35,6 @@ def requesting() -> RequestingRefunds:
 def policy() -> RefundPolicy:
     """Return what refunds are judged by. Raises Misconfigured."""
     try:
-        return RefundPolicy.model_validate(RefundSettings.from_env().told)
+        return policy_of(RefundSettings.from_env().told)
     except ValueError as wrong:
         raise Misconfigured(f"REFUNDS makes no sense: {wrong}") from wrong

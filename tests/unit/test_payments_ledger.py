@@ -331,7 +331,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(max_examples=800, stateful_step_count=40, deadline=None)
+TestLedger.settings = settings(max_examples=600, stateful_step_count=40, deadline=None)
 
 
 def chained() -> tuple[facts.PaymentRequested, list[Fact]]:

@@ -19,8 +19,9 @@ from shared.payments.facts import RefundDelay, RefundRate
 from shared.payments.ledger import Position, moved
 from shared.payments.lifecycle import confirm, who
 from shared.payments.refund_model import DecideRefund, Refund, RefundState
-from shared.payments.refund_policy import MOST, RefundPolicy
+from shared.payments.refund_policy import MOST, RefundPolicy, policy_of
 from shared.payments.refund_sending import blocked, intent_of, signed_fact
+from shared.payments.refund_views import refund_view
 from shared.payments.refunds import (
     FourEyes,
     RefundClosed,
@@ -31,6 +32,7 @@ from shared.payments.refunds import (
     worth_then,
 )
 from shared.payments.spending import Draft, SignedTransaction, UnsafeTransaction
+from shared.settings import Misconfigured, RefundSettings
 from tests.unit.refunding import POLICY, asked, customer, folded, refund_of, staff, stranger
 from tests.unit.test_payments_ledger import START, expired, overpaid, paid, transfer
 
@@ -357,3 +359,32 @@ def test_a_fact_of_a_refund_that_nobody_asked_for_is_a_bug() -> None:
     )
     with pytest.raises(Problem):
         folded_on(settled(), told)
+
+
+def test_a_customer_is_not_told_who_agreed() -> None:
+    position = approved(settled())
+    refund = refund_of(position)
+    assert refund_view(position.payment, refund).approved_by == ()
+    shown = refund_view(position.payment, refund, to_the_shop=True)
+    assert (shown.approved, shown.approvals, shown.approved_by) == (2, 2, ("key_a", "key_b"))
+
+
+@pytest.mark.parametrize("told", ["[]", "{", '"x"'])
+def test_a_policy_that_is_no_object_is_named(told: str) -> None:
+    with pytest.raises(Misconfigured, match="REFUNDS"):
+        RefundSettings.from_env({"REFUNDS": told})
+
+
+@pytest.mark.parametrize(
+    "told", [{"approvals": 1}, {"automatic_minor": -1}, {"rate": "best"}, {"least": {"btc": "1"}}, {"surprise": 1}]
+)
+def test_a_policy_that_makes_no_sense_is_refused(told: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        policy_of(told)
+
+
+def test_a_policy_is_told_in_json() -> None:
+    told = RefundSettings.from_env({"REFUNDS": '{"automatic_minor": 100, "least": {"BTC": "1000"}}'}).told
+    policy = policy_of(told)
+    assert (policy.automatic_minor, policy.floor(Asset.BTC), policy.floor(Asset.ETH)) == (100, 1000, 10**12)
+    assert RefundSettings.from_env({}).told == {}
