@@ -268,11 +268,22 @@ def _refunded(
         paid = sum(coin.units for coin in truth.coins.get(one.to.lower(), []) if coin.asset == one.asset)
         state = str(there["state"])
         verdict.compare(f"{one.refund_id} ({state}) has paid", paid, one.units if state == "confirmed" else 0)
-        if one.declined != (state == "declined") or state in ("approved", "signed", "broadcast", "mined"):
+        if state == "approved" and _without_coins(rows[one.payment_id], one.asset, truth):
+            verdict.figures["refunds_without_coins"] = verdict.figures.get("refunds_without_coins", 0) + 1
+        elif one.declined != (state == "declined") or state in ("approved", "signed", "broadcast", "mined"):
             verdict.broken.append(f"{one.refund_id} is {state} in the end")
     verdict.figures |= {f"refunds_{state}": n for state, n in sorted(states.items())}
     verdict.figures["acknowledged_refunds"] = len(refunds)
     verdict.figures["refunds_bumped"] = sum(len(each["signed"]) > 1 for each in told.values())
+
+
+def _without_coins(row: Row, asset: str, truth: Truth) -> bool:
+    """Tell whether the chain has taken back so much that what was agreed to can't all be sent."""
+    there = sum(coin.units for coin in truth.coins.get(row.address, []) if coin.asset == asset)
+    agreed = [each for each in row.refunds if each["amount"]["asset"] == asset]
+    agreed = [each for each in agreed if each["state"] not in ("requested", "declined")]
+    kept = row.due - sum(int(each["of_settled"]) for each in agreed) if row.settled and asset == row.asset else 0
+    return sum(int(each["amount"]["units"]) for each in agreed) > there - max(kept, 0)
 
 
 def _once(verdict: Verdict, connection: Connection) -> None:
@@ -298,8 +309,9 @@ def _goods(
         verdict.compare(f"{shop_id}: portions held", reserved, held[shop_id])
     claims = {str(row[0]): str(row[1]) for row in connection.run(_CLAIMS, {})}
     for one in known:
-        if one.served and (orders[one.order_id][1], claims.get(one.order_id)) != ("completed", "redeemed"):
-            verdict.lost.append(f"{one.order_id} was handed over, and is {orders[one.order_id][1]}")
+        order = orders.get(one.order_id)
+        if one.served and (order is None or order[1] != "completed" or claims.get(one.order_id) != "redeemed"):
+            verdict.lost.append(f"{one.order_id} was handed over, and is {order[1] if order else 'not there'}")
     verdict.figures["handed_over"] = sum(1 for one in known if one.served)
 
 

@@ -14,6 +14,10 @@ from tests.chaos.plan import BITCOIN, EVM
 from triggers.registry import load
 
 DEADLINE_S: Final = 120.0
+STILL_S: Final = 16.0
+"""Three rounds of whoever sends refunds."""
+_WAIT: Final = "refunds that wait for coins"
+_GO: Final = "refunds on their way"
 BURIED: Final = {BITCOIN: 14, EVM: 40}
 """As many blocks on top make everything final."""
 _CURSORS: Final = Sql("select chain, height from chain_cursors")
@@ -29,8 +33,10 @@ _UNDECIDED: Final = Sql(
     " or (not settled and included >= due - tolerance))"
 )
 _REFUNDS: Final = Sql(
-    "select count(*) from payments, jsonb_array_elements(refunds) as r"
-    " where r->>'state' in ('approved', 'signed', 'broadcast', 'mined')"
+    "select r->>'delayed' = 'not_final' and r->>'state' = 'approved', string_agg(concat_ws(' ', r->>'refund_id',"
+    " r->>'state', r->>'delayed', r->'amount'->>'units', r->'amount'->>'asset', 'of', payment_id), ', '), count(*)"
+    " from payments, jsonb_array_elements(refunds) as r"
+    " where r->>'state' in ('approved', 'signed', 'broadcast', 'mined') group by 1"
 )
 _BUSY: Final = Sql("select count(*) from orders where changed_at > clock_timestamp() - interval '2 seconds'")
 
@@ -52,19 +58,28 @@ def settle_down(ground: Ground, say: Callable[[str], None], last: Callable[[], N
 
 
 def _at_rest(ground: Ground, say: Callable[[str], None]) -> None:
-    end, left = time.monotonic() + DEADLINE_S, ["everything"]
-    said = 0.0
-    while left:
-        if time.monotonic() > end:
-            raise NotQuiet(f"not within {DEADLINE_S:g} s: {'; '.join(left)}")
-        if time.monotonic() - said > 5:
-            said = time.monotonic()
-            say(f"coming to rest: {'; '.join(left)}")
+    """Wait until nothing is left to do but refunds of coins that the chain has taken back: these wait for ever."""
+    began = time.monotonic()
+    said, still_since = 0.0, began
+    while True:
         time.sleep(0.3)
-        left = _left(ground)
-        if any("refunds" in each for each in left):
-            for miner in ground.miners.values():
-                miner.mine()
+        now, left = time.monotonic(), _left(ground)
+        if not left:
+            return
+        if any(not each.startswith(_WAIT) for each in left):
+            still_since = now
+        elif now - still_since > STILL_S:
+            return
+        if now - began > DEADLINE_S:
+            raise NotQuiet(f"not within {DEADLINE_S:g} s: {'; '.join(left)}")
+        if now - said > 5:
+            said = now
+            say(f"coming to rest: {'; '.join(left)}")
+        sent = [each for each in left if each.startswith(_GO)]
+        if sent and len(left) - len(sent) == sum(each.startswith(_WAIT) for each in left):
+            # Everything is read: what is signed needs blocks.
+            for chain, miner in ground.miners.items():
+                miner.settle(BURIED[chain] // 2)
 
 
 def _left(ground: Ground) -> list[str]:
@@ -92,8 +107,9 @@ def _undelivered(connection: Connection) -> list[str]:
         (_OUTBOX, "facts unpublished"),
         (_UNDECIDED, "payments undecided"),
         (_BUSY, "orders in motion"),
-        (_REFUNDS, "refunds on their way"),
     ):
         if count := connection.run(sql, {})[0][0]:
             left.append(f"{count} {what}")
+    for waits, named, count in connection.run(_REFUNDS, {}):
+        left.append(f"{_WAIT if waits else _GO}: {count}, {named[:400]}")
     return left

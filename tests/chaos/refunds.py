@@ -28,6 +28,7 @@ _KINDS: Final = ("bech32", "legacy", "p2sh-segwit", "bech32m")
 _NOT_YET: Final = " answered 409"
 _TRIES: Final = 40
 MANAGERS: Final = 2
+AT_ONCE: Final = 4
 
 
 @dataclass
@@ -74,7 +75,7 @@ class Refunding:
 
     def ask_the_last(self) -> None:
         """Ask for what could not be given back before, now that the chains are final. Not while the thread runs."""
-        for known in self._wanted():
+        for known in self._wanted(len(self._payers.known)):
             self._ask(known)
 
     def _run(self) -> None:
@@ -87,15 +88,15 @@ class Refunding:
         except BaseException as failure:  # noqa: BLE001  it is raised again where the run ends
             self.failure = failure
 
-    def _wanted(self) -> list[Known]:
-        """Return the payments that are to be refunded and were not, tried least often first."""
+    def _wanted(self, most: int = AT_ONCE) -> list[Known]:
+        """Return payments that are to be refunded and were not, tried least often first."""
         wanted = [
             known
             for known in self._payers.known
             if known.paying.refunded and known.sent and known.paying.number not in self._asked
         ]
         left = [known for known in wanted if self._tries[known.paying.number] < _TRIES]
-        return sorted(left, key=lambda known: self._tries[known.paying.number])[:4]
+        return sorted(left, key=lambda known: self._tries[known.paying.number])[:most]
 
     def _ask(self, known: Known) -> None:
         paying, chance = known.paying, random.Random(f"{self._seed} refund {known.paying.number}")

@@ -74,6 +74,14 @@ def block(connection: Connection) -> None:
     )
 
 
+def refund(connection: Connection) -> None:
+    """Say of a refund that reached its address that it was declined."""
+    connection.execute(
+        "update payments set refunds = jsonb_set(refunds, '{0,state}', '\"declined\"') where payment_id = ("
+        "select payment_id from payments where refunds->0->>'state' = 'confirmed' order by payment_id limit 1)"
+    )
+
+
 KINDS: Final[Mapping[str, tuple[Callable[[Connection], None], str]]] = {
     "posting": (posting, "unbalanced"),
     "swallow": (swallow, "lost"),
@@ -81,5 +89,6 @@ KINDS: Final[Mapping[str, tuple[Callable[[Connection], None], str]]] = {
     "order": (order, "lost"),
     "confirmation": (confirmation, "doubled"),
     "block": (block, "lost"),
+    "refund": (refund, "doubled"),
 }
 """Each kind of harm, and the part of the verdict that must name it."""
