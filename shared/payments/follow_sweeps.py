@@ -9,7 +9,8 @@ from shared.kernel.money import Asset
 from shared.payments import sweeps as rules
 from shared.payments.sweep_model import Sweep
 from shared.payments.sweep_ports import SweepChain, Sweeping
-from shared.payments.sweeps import Went, keys_of
+from shared.payments.sweep_values import SweepState
+from shared.payments.sweeps import LIFETIME, Went, keys_of
 
 
 async def follow_sweeps(*, by: By, using: Sweeping) -> int:
@@ -22,6 +23,8 @@ async def follow_sweeps(*, by: By, using: Sweeping) -> int:
                 continue
             went = await (_by_outputs if chain.outputs else _by_accounts)(sweep, chain, using)
             now = using.clock.now()
+            if not went and sweep.state is SweepState.PLANNED and now - sweep.planned_at <= LIFETIME:
+                continue
             rule = partial(rules.follow, went=went, native=chain.native, final_height=cursor[1], now=now)
             stored = await using.store.advance(sweep.sweep_id, rule, by=by, now=now)
             changed += stored.state.changed_at == now

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from shared.kernel.facts import Fact
 from shared.kernel.money import Asset
-from shared.payments import facts, internal
+from shared.payments import facts, internal, sweep_fold
 from shared.payments.arrivals import Arriving, arrive, known_of
 from shared.payments.chain import Block, BlockRef, Outpoint, Transfer
 from shared.payments.lifecycle import who
@@ -144,7 +144,9 @@ class _Fold:
     def _mined(self, transfer: Transfer, block: Block) -> Iterator[Arriving]:
         known = self._known(transfer)
         if known is None:
-            yield self._seen(transfer, self._observed.seen_at(block))
+            # Gas for a sweep is no sighting of a payment: nobody is told of it.
+            if not sweep_fold.is_gas(self._payment.sweeps, self._foreign(transfer), transfer.units):
+                yield self._seen(transfer, self._observed.seen_at(block))
         elif known.inclusion is not None:
             if known.inclusion.block_hash == block.ref.hash:
                 return

@@ -136,6 +136,8 @@ def _state(left: Went | None, known: bool, final_height: int) -> SweepState:
 
 
 def _after(present: PaymentSweep, left: Went | None, asset: Asset, native: Asset, final_height: int) -> PaymentSweep:
+    if present.stage is SweepStage.SWEPT:
+        return present
     if left is None or left.height is None:
         if present.stage is SweepStage.MOVING:
             return present.model_copy(update={"stage": SweepStage.PLANNED})

@@ -141,6 +141,7 @@ async def test_tokens_get_gas_first_and_it_is_nobodys_payment(ground: Ground, as
     assert gas["addresses"] == brought - gas["fees"]
     for view in views:
         assert (await ground.paying.payment(view.payment_id)).final
+        assert (await ground.paying.facts(view.payment_id)).count("seen") == 1
 
 
 async def test_who_sends_it_himself_is_followed_all_the_same(ground: Ground) -> None:
