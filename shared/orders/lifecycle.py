@@ -150,7 +150,8 @@ def _from_group(asked: set[ModifierId], group: ModifierGroup, item: MenuItem) ->
 def confirm(order: Order | None, payment_id: PaymentId, *, settled: bool, now: datetime) -> Sequence[Fact]:
     """Return the facts of a settled payment: confirmed, or resumed after a reversal. Late, stale or over: none.
 
-    What resumes an order may be another payment of it than the one that was reversed: whichever settles pays it.
+    What resumes an order may be another payment of it than the one that was reversed: whichever settles pays it. It may
+    be told before the reversal is: of an order's payments one alone stands settled.
     """
     order = existing(order)
     if not settled:
@@ -158,7 +159,8 @@ def confirm(order: Order | None, payment_id: PaymentId, *, settled: bool, now: d
     if order.status is OrderStatus.PENDING:
         return (facts.OrderConfirmed(**_who(order, now), payment_id=payment_id),)
     over = order.status in {OrderStatus.CANCELLED, OrderStatus.EXPIRED}
-    if order.halted and not over:
+    otherwise = order.payment_id != payment_id and order.status is not OrderStatus.COMPLETED
+    if (order.halted or otherwise) and not over:
         return (facts.OrderResumed(**_who(order, now), payment_id=payment_id),)
     return ()
 

@@ -66,10 +66,10 @@ class Available:
 
 
 def available(position: Position, asset: Asset) -> Available:
-    """Return what is neither given back nor asked for yet."""
+    """Return what is neither given back nor asked for yet. Where coins are missing, none of the revenue can be sent."""
     standing = [refund for refund in position.payment.refunds if refund.state is not RefundState.DECLINED]
     left = claims(position.payment, position.credited, asset, gone=standing, revoked=standing)
-    return Available(left.refundable, max(left.settled - left.shortfall, 0))
+    return Available(left.refundable, 0 if left.shortfall else left.settled)
 
 
 def shops(payment: Payment, by: By) -> bool:

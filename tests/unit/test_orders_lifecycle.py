@@ -258,3 +258,14 @@ def test_another_payment_of_the_order_may_settle_what_the_first_one_lost() -> No
     assert lifecycle.halt(order, first, settled=False, now=NOON) == ()
     apply(lifecycle.halt(order, second, settled=False, now=NOON))
     assert order.halted
+
+
+def test_another_payment_that_settles_pays_the_order_before_the_reversal_of_the_first_is_told() -> None:
+    first, second = PaymentId.new(), PaymentId.new()
+    order = placed(latte())
+    for payment_id in (first, second):
+        for fact in lifecycle.confirm(order, payment_id, settled=True, now=NOON):
+            order = lifecycle.evolve(order, fact)
+    assert (order.status, order.halted, order.payment_id) == (OrderStatus.CONFIRMED, False, second)
+    assert lifecycle.confirm(order, second, settled=True, now=NOON) == ()
+    assert lifecycle.halt(order, first, settled=False, now=NOON) == ()
