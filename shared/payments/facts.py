@@ -23,8 +23,9 @@ class FeedPrice(Frozen):
 class Quote(Frozen):
     """A locked rate with its proof, signed over everything a customer is told to pay.
 
-    `rate` is the median of what the feeds said, less the shop's `spread_bp` hundredths of a percent of it where there
-    are any. `signature` is Ed25519 (base64), by the key `key_id`, over the canonical JSON of the quote without it.
+    `rate` is the median of what the `feeds` said (`left_out`: those too old or too far off to count), less the shop's
+    `spread_bp` hundredths of a percent of it where there are any. `signature` is Ed25519 (base64), by the key `key_id`,
+    over the canonical JSON of the quote without it.
     """
 
     payment_id: PaymentId
@@ -38,6 +39,7 @@ class Quote(Frozen):
     feeds: tuple[FeedPrice, ...]
     locked_at: datetime
     expires_at: datetime
+    left_out: tuple[FeedPrice, ...] | None = None
     spread_bp: int | None = None
     key_id: str | None = None
     signature: str = ""

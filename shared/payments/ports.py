@@ -78,6 +78,8 @@ class LockedQuote:
     feeds: tuple[FeedPrice, ...]
     locked_at: datetime
     spread_bp: int = 0
+    left_out: tuple[FeedPrice, ...] = ()
+    """What feeds said that were too old or too far from the others to count."""
 
 
 class OrderStanding(NamedTuple):

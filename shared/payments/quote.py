@@ -39,6 +39,7 @@ def signed_quote(
         feeds=locked.feeds,
         locked_at=locked.locked_at,
         expires_at=expires_at,
+        left_out=locked.left_out or None,
         spread_bp=locked.spread_bp or None,
         key_id=signer.key_id,
     )

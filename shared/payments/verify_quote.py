@@ -170,6 +170,10 @@ def _rate(said: Quote) -> tuple[Finding, ...]:
     findings.append(Finding(0 <= spread_bp <= LONGEST_SPREAD_BP and rate == given, what))
     early = all(feed.at <= said.locked_at + AHEAD for feed in said.feeds)
     findings.append(Finding(early, f"they said so before it was locked at {said.locked_at:%F %T} UTC"))
+    if said.left_out:
+        others = ", ".join(f"{feed.feed} ({feed.price}, {feed.at:%T})" for feed in said.left_out)
+        apart = {feed.feed for feed in said.left_out}.isdisjoint(feed.feed for feed in said.feeds)
+        findings.append(Finding(apart, f"left out, as too old or too far off: {others}", note=True))
     return tuple(findings)
 
 

@@ -37,20 +37,25 @@ class Reading:
 
 
 class Said(Frozen):
-    """A reading as it is kept: the proof behind a rate. `price` is a decimal."""
+    """A reading as it is kept: the proof behind a rate. `price` is a decimal.
+
+    `left_out`, where it is said, is true: it was too old or too far from the others to count.
+    """
 
     feed: str
     price: str
     at: datetime
+    left_out: bool | None = None
 
 
 class Rate(Frozen):
-    """Fiat per whole coin, with what each feed said; `at` is when they were asked."""
+    """Fiat per whole coin, with what each feed said, agreeing or left out; `at` is when they were asked."""
 
     asset: Asset
     currency: Currency
     rate: Decimal
     feeds: tuple[Said, ...]
+    left_out: tuple[Said, ...] = ()
     at: datetime
     version: int = 0
 

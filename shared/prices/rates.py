@@ -65,6 +65,7 @@ def rate_of(pair: Pair, readings: Iterable[Reading], *, now: datetime, last: Rat
 
     Raises NoFreshPrice when too few agree, or agree on a jump that not all of them saw.
     """
+    readings = list(readings)
     fresh = [reading for reading in readings if -AHEAD <= now - reading.at <= reading.fresh_for]
     near: list[Reading] = []
     if fresh:
@@ -82,9 +83,14 @@ def rate_of(pair: Pair, readings: Iterable[Reading], *, now: datetime, last: Rat
         asset=pair.asset,
         currency=pair.currency,
         rate=rate,
-        feeds=tuple(Said(feed=reading.feed, price=f"{reading.price:f}", at=reading.at) for reading in near),
+        feeds=tuple(_said(reading) for reading in near),
+        left_out=tuple(_said(reading, left_out=True) for reading in readings if reading not in near),
         at=now,
     )
+
+
+def _said(reading: Reading, *, left_out: bool | None = None) -> Said:
+    return Said(feed=reading.feed, price=f"{reading.price:f}", at=reading.at, left_out=left_out)
 
 
 def _middle_two(readings: Sequence[Reading]) -> tuple[Decimal, Decimal]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from emulators.people import Customer
+from emulators.people import Customer, until
 from emulators.platform import Platform
 from shared.wiring.verify_quote import main
 from tests.journeys.cast import Merchant
@@ -30,8 +30,12 @@ def test_a_spread_is_in_the_menu_and_in_the_quote_that_the_customer_checks(
     assert quote["spread_bp"] == 250
     median = sorted(Decimal(said["price"]) for said in quote["feeds"])[len(quote["feeds"]) // 2]
     assert abs(Decimal(quote["rate"]) / median - Decimal("0.975")) < Decimal("0.001")
-    menu = customer.menu(place.shop_id)
-    assert abs(Decimal(menu["rates"]["USDC"]["rate"]) / Decimal(quote["rate"]) - 1) < Decimal("0.001")
+
+    def in_the_menu() -> bool | None:
+        rate = Decimal(customer.menu(place.shop_id)["rates"]["USDC"]["rate"])
+        return True if abs(rate / Decimal(quote["rate"]) - 1) < Decimal("0.001") else None
+
+    until("the spread to be in the menu, which is kept for some seconds", in_the_menu)
 
     file = tmp_path / "payment.json"
     file.write_text(json.dumps(payment))

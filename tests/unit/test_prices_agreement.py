@@ -99,6 +99,7 @@ def test_one_feed_that_jumps_alone_is_left_out() -> None:
     rate = rate_of(PAIR, told("60000", "60010", "60020", "61500"), now=NOW, last=before())
     assert rate.rate == 60_010
     assert [said.feed for said in rate.feeds] == ["feed0", "feed1", "feed2"]
+    assert [(said.feed, said.left_out) for said in rate.left_out] == [("feed3", True)]
 
 
 @pytest.mark.parametrize("moved", ["48000", "72000"])

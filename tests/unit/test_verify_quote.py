@@ -62,6 +62,7 @@ def quoted(
         amount=coins_for(fiat, given_rate, asset),
         rate=f"{given_rate:f}",
         feeds=tuple(FeedPrice(feed=each.feed, price=each.price, at=each.at) for each in rate.feeds),
+        left_out=tuple(FeedPrice(feed=each.feed, price=each.price, at=each.at) for each in rate.left_out),
         locked_at=NOW,
         spread_bp=spread_bp,
     )
@@ -144,6 +145,7 @@ FORGERIES: Final[dict[str, Callable[[JSON], object]]] = {
     "expires_at": lambda quote: "2027-05-06T12:15:00Z",
     "feeds": lambda quote: quote["feeds"][1:],
     "key_id": lambda quote: None,
+    "left_out": lambda quote: [{**quote["feeds"][0], "feed": "liar", "price": "1"}],
     "locked_at": lambda quote: "2026-05-06T12:00:01Z",
     "payment_id": lambda quote: str(PaymentId.new()),
     "price": lambda quote: {"currency": "EUR", "units": "421"},
@@ -229,6 +231,15 @@ def test_a_link_to_elsewhere_or_for_more_is_found(asset: Asset) -> None:
         assert judged(payment(quote, link=link)).verdict is Verdict.FORGED, link
         assert judged(wire(quote), link=link).verdict is Verdict.FORGED, link
     assert judged(payment(quote), link=good).verdict is Verdict.GENUINE
+
+
+def test_feeds_that_were_left_out_are_told_and_none_counts_twice() -> None:
+    liar = FeedPrice(feed="liar", price="1", at=NOW)
+    found = judged(wire(resigned(quoted(), left_out=(liar,))))
+    assert found.verdict is Verdict.GENUINE
+    assert any("liar (1, 12:00:00)" in finding.what for finding in found.findings)
+    twice = liar.model_copy(update={"feed": "feed0"})
+    assert judged(wire(resigned(quoted(), left_out=(twice,)))).verdict is Verdict.FORGED
 
 
 def test_a_link_in_capitals_is_the_same_address_and_one_for_the_rest_is_said_to_be() -> None:

@@ -10,7 +10,7 @@ from shared.kernel.ids import MerchantId, OrderId, ShopId, UserId
 from shared.kernel.money import Asset, Fiat
 from shared.payments.facts import FeedPrice
 from shared.payments.ports import LockedQuote, PayableOrder
-from shared.prices.model import Pair
+from shared.prices.model import Pair, Said
 from shared.prices.rates import by_pair, coins_for, less_spread, usable
 from shared.shops.facts import PayoutAccount
 
@@ -97,7 +97,12 @@ class PostgresQuotes:
         return LockedQuote(
             amount=coins_for(fiat, given, asset),
             rate=f"{given:f}",
-            feeds=tuple(FeedPrice(feed=said.feed, price=said.price, at=said.at) for said in rate.feeds),
+            feeds=tuple(_feed_price(said) for said in rate.feeds),
+            left_out=tuple(_feed_price(said) for said in rate.left_out),
             locked_at=now,
             spread_bp=spread_bp,
         )
+
+
+def _feed_price(said: Said) -> FeedPrice:
+    return FeedPrice(feed=said.feed, price=said.price, at=said.at)

@@ -131,8 +131,15 @@ class PostgresPrices:
 def rate_of_row(row: Row) -> Rate:
     """Return a row (asset, currency, rate, feeds as JSON, at, version) as a Rate."""
     asset, currency, rate, feeds, at, version = row
+    said = _SAID.validate_json(feeds)
     return Rate(
-        asset=Asset(asset), currency=currency, rate=rate, feeds=_SAID.validate_json(feeds), at=at, version=version
+        asset=Asset(asset),
+        currency=currency,
+        rate=rate,
+        feeds=tuple(each for each in said if not each.left_out),
+        left_out=tuple(each for each in said if each.left_out),
+        at=at,
+        version=version,
     )
 
 
@@ -162,7 +169,7 @@ def _columns(rate: Rate) -> dict[str, object]:
         "asset": rate.asset,
         "currency": rate.currency,
         "rate": _text(rate.rate),
-        "feeds": [said.model_dump(mode="json") for said in rate.feeds],
+        "feeds": [said.model_dump(mode="json", exclude_none=True) for said in (*rate.feeds, *rate.left_out)],
         "at": rfc3339(rate.at),
     }
 
