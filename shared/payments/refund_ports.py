@@ -30,6 +30,10 @@ class RefundStore(Store[Payment], Protocol):
         """Return the payment whose refund it is, or None."""
         ...
 
+    async def revenue_since(self, shop_id: ShopId, since: datetime) -> int:
+        """Return the minor units of the shop's refunds of revenue since then that nobody agreed to."""
+        ...
+
     async def watched(self, chain: str, key: str) -> bool:
         """Return whether the address is one that payments were asked to."""
         ...

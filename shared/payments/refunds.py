@@ -85,11 +85,13 @@ def request(
     to: ReceiveAddress,
     market: facts.RefundMarket | None,
     policy: RefundPolicy,
+    revenue_today: int = 0,
     by: By,
     now: datetime,
 ) -> tuple[Fact, ...]:
     """Return requested, and approved where nobody has to agree. `market` is needed at the rate of now.
 
+    `revenue_today`: minor units of the shop's revenue that were given back in 24 hours without anybody's consent.
     Raises NotFound, Invalid, RefundExceedsHeld, RefundTooSmall, RefundClosed.
     """
     payment = visible(position.payment, by)
@@ -112,7 +114,7 @@ def request(
         raise RefundTooSmall(f"Less than {whole(policy.floor(asset), asset.decimals)} {asset} is not sent.")
     amount, worth = Money(asset=asset, units=units), worth_then(payment, asset, units)
     of_settled = max(units - free.held, 0)
-    automatic = _automatic(payment, worth, of_settled, policy)
+    automatic = _automatic(payment, worth, of_settled, policy, revenue_today)
     about: dict[str, Any] = {**who(payment), "refund_id": refund_id, "at": now}
     requested = facts.RefundRequested(
         **about,
@@ -155,13 +157,15 @@ def worth_now(payment: Payment, asset: Asset, units: int, market: facts.RefundMa
     return int(minor / Fraction(market.rate) * 10**asset.decimals)
 
 
-def _automatic(payment: Payment, worth: Fiat | None, of_settled: int, policy: RefundPolicy) -> bool:
-    """Return whether nobody has to agree: it and what went before without anybody's consent is within the limit."""
+def _automatic(payment: Payment, worth: Fiat | None, of_settled: int, policy: RefundPolicy, revenue_today: int) -> bool:
+    """Return whether nobody has to agree: it and what went before without anybody's consent is within the limits."""
     before = [r for r in payment.refunds if POLICY in r.approved_by and r.state is not RefundState.DECLINED]
     if worth is None:
         return False
     given = worth.units + sum(refund.worth.units for refund in before if refund.worth)
     revenue = of_settled or any(refund.of_settled for refund in before)
+    if of_settled and revenue_today + worth.units > policy.automatic_revenue_daily_minor:
+        return False
     return given <= (policy.automatic_revenue_minor if revenue else policy.automatic_minor)
 
 

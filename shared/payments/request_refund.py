@@ -1,6 +1,8 @@
 """request_refund: reserve coins of a payment for somebody who is to have them back."""
 
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
 
 from shared.kernel.decision import By, Stored
 from shared.kernel.errors import Bug, Invalid, NotFound
@@ -15,6 +17,8 @@ from shared.payments.refund_model import RefundView, RequestRefund
 from shared.payments.refund_ports import RequestingRefunds
 from shared.payments.refund_views import refund_view
 from shared.payments.refunds import find, rate_of, request, shops
+
+_A_DAY: Final = timedelta(days=1)
 
 
 class BadDestination(Invalid):
@@ -36,13 +40,22 @@ async def request_refund(
     to = await destination(payment, command.to, using=using)
     market = await _market(payment, command, by=by, using=using)
     refund_id, now = RefundId.new(), using.clock.now()
+    today = await using.store.revenue_since(payment.shop_id, now - _A_DAY) if shops(payment, by) else 0
 
     async def rule(present: Payment | None) -> Sequence[Fact]:
         position = await using.store.position(payment_id)
         if present is None or position is None:
             raise NotFound("There is no such payment.")
         return request(
-            position, command, refund_id=refund_id, to=to, market=market, policy=using.policy, by=by, now=now
+            position,
+            command,
+            refund_id=refund_id,
+            to=to,
+            market=market,
+            policy=using.policy,
+            revenue_today=today,
+            by=by,
+            now=now,
         )
 
     def reply(stored: Stored[Payment]) -> Reply[RefundView]:

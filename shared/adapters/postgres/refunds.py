@@ -28,7 +28,7 @@ from shared.payments.ledger import Position, moved
 from shared.payments.model import Payment
 from shared.payments.refund_model import OPEN, Refund, RefundState
 from shared.payments.refund_ports import SendTurn, SlotTaken
-from shared.payments.refunds import find
+from shared.payments.refunds import POLICY, find
 
 LEASE_S: Final = 30.0
 """Longer than a draft takes to be signed; every write renews it."""
@@ -36,6 +36,13 @@ _UNIQUE: Final = "23505"
 
 _PAYMENT_OF: Final = Sql("select payment_id from payments where refunds <> '[]' and refunds @> :refund::jsonb")
 _WATCHED: Final = Sql("select from watched_addresses where chain = :chain and watch_key = :watch_key")
+_REVENUE_SINCE: Final = Sql(
+    "select coalesce(sum((r.refund -> 'worth' ->> 'units')::numeric), 0) from payments p,"
+    " lateral jsonb_array_elements(p.refunds) r(refund)"
+    " where p.shop_id = :shop_id and p.refunds <> '[]' and r.refund ->> 'of_settled' <> '0'"
+    " and r.refund -> 'approved_by' @> :policy::jsonb and r.refund ->> 'state' <> 'declined'"
+    " and (r.refund ->> 'requested_at')::timestamptz > :since::timestamptz"
+)
 _SHOP: Final = Sql("select from shops where shop_id = :shop_id and merchant_id = :merchant_id")
 _OF_SHOP: Final = Sql(
     "select r.refund ->> 'refund_id', r.refund::text, p.payment_id from payments p,"
@@ -79,6 +86,11 @@ class PostgresRefunds(StateStore[Payment]):
         """Return the payment whose refund it is, or None."""
         rows = await self._db.run(_PAYMENT_OF, refund=to_json([{"refund_id": refund_id}]))
         return PaymentId(rows[0][0]) if rows else None
+
+    async def revenue_since(self, shop_id: ShopId, since: datetime) -> int:
+        """Return the minor units of the shop's refunds of revenue since then that nobody agreed to."""
+        rows = await self._db.run(_REVENUE_SINCE, shop_id=shop_id, since=since, policy=to_json(POLICY))
+        return int(rows[0][0])
 
     async def watched(self, chain: str, key: str) -> bool:
         """Return whether the address is one that payments were asked to."""
