@@ -1,10 +1,11 @@
 """set_opening_hours: replace a shop's weekly hours."""
 
-from shared.kernel.decision import By, Stored
+from shared.kernel.decision import By
 from shared.kernel.ids import ShopId
 from shared.kernel.reply import Reply
 from shared.shops import lifecycle
-from shared.shops.model import OwnShopView, SetOpeningHours, Shop
+from shared.shops.changing import change
+from shared.shops.model import OwnShopView, SetOpeningHours
 from shared.shops.ports import Shops
 
 
@@ -12,18 +13,6 @@ async def set_opening_hours(
     shop_id: ShopId, command: SetOpeningHours, *, if_match: int | None, by: By, using: Shops
 ) -> Reply[OwnShopView]:
     """Return the shop with its new hours. Raises NotFound, Forbidden, VersionConflict, AlreadyAnswered."""
-    now = using.clock.now()
-
-    def shown(stored: Stored[Shop]) -> Reply[OwnShopView]:
-        view = lifecycle.own_view(stored.state, stored.version, now=now)
-        return Reply(view, version=stored.version, stream=shop_id)
-
-    stored = await using.store.decide(
-        shop_id,
-        lambda shop: lifecycle.set_hours(shop, command, by=by),
-        by=by,
-        now=now,
-        reply=shown,
-        if_match=if_match,
+    return await change(
+        shop_id, lambda shop: lifecycle.set_hours(shop, command, by=by), if_match=if_match, by=by, using=using
     )
-    return shown(stored)

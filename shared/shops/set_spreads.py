@@ -1,10 +1,11 @@
 """set_spreads: how far below the market a shop quotes each coin."""
 
-from shared.kernel.decision import By, Stored
+from shared.kernel.decision import By
 from shared.kernel.ids import ShopId
 from shared.kernel.reply import Reply
 from shared.shops import lifecycle
-from shared.shops.model import OwnShopView, SetSpreads, Shop
+from shared.shops.changing import change
+from shared.shops.model import OwnShopView, SetSpreads
 from shared.shops.ports import Shops
 
 
@@ -15,18 +16,6 @@ async def set_spreads(
 
     Raises NotFound, Forbidden, Invalid, VersionConflict, AlreadyAnswered.
     """
-    now = using.clock.now()
-
-    def shown(stored: Stored[Shop]) -> Reply[OwnShopView]:
-        view = lifecycle.own_view(stored.state, stored.version, now=now)
-        return Reply(view, version=stored.version, stream=shop_id)
-
-    stored = await using.store.decide(
-        shop_id,
-        lambda shop: lifecycle.set_spreads(shop, command, by=by),
-        by=by,
-        now=now,
-        reply=shown,
-        if_match=if_match,
+    return await change(
+        shop_id, lambda shop: lifecycle.set_spreads(shop, command, by=by), if_match=if_match, by=by, using=using
     )
-    return shown(stored)
