@@ -1,4 +1,4 @@
-"""Changing a shop: load, let a rule decide, append, show it to its merchant. The operations that do it name the rule."""
+"""Changing a shop: load, let a rule decide, append, show it to its merchant. Operations name the rule."""
 
 from collections.abc import Callable, Sequence
 
