@@ -21,6 +21,9 @@ class ParsedDestinations:
             chain.name: BitcoinAddresses(chain.network) if chain.kind == "bitcoin" else EvmAddresses()
             for chain in listed
         }
+        self._home = {
+            chain.name: self._addresses[chain.name].parse(chain.hot_wallet).key for chain in listed if chain.hot_wallet
+        }
         self._contracts = {chain.name: {token.contract.lower() for token in chain.tokens} for chain in listed}
 
     def parse(self, chain: str, text: str) -> ReceiveAddress:
@@ -30,6 +33,8 @@ class ParsedDestinations:
         to = self._addresses[chain].parse(text)
         if to.key in self._contracts[chain]:
             raise Invalid("this is the contract of a token: what is sent there is lost")
+        if to.key == self._home.get(chain):
+            raise Invalid("this is where refunds come from")
         if to.key.startswith("0x") and int(to.key, 16) < _RESERVED:
             raise Invalid("this address belongs to the chain itself: what is sent there is lost")
         return to

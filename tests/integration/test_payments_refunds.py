@@ -254,7 +254,7 @@ async def test_a_payment_that_moved_meanwhile_is_looked_at_again(books: Books) -
 
 @pytest.mark.parametrize("nonces", [False, True], ids=["coins", "nonces"])
 async def test_killed_between_any_two_statements_it_is_sent_once(books: Books, nonces: bool) -> None:
-    """One refund after the other, the process that sends each dying at one point later than the one before."""
+    """Rule 8: one refund after the other, the process that sends each dying at one point later than the one before."""
     refunding = Refunding(books, nonces=nonces)
     asked: list[RefundId] = []
     payment = await refunding.overpaid(20)
