@@ -96,8 +96,8 @@ async def test_a_shops_spread_is_taken_off_the_rate_and_stands_in_the_quote(payi
     assert spread.due.units == 7228 > plain.due.units  # 4.20 / 58115 = 0.0000722705…
     key = Ed25519PublicKey.from_public_bytes(paying.signer.public_keys[spread.quote.key_id or ""])
     key.verify(base64.b64decode(spread.quote.signature), message(spread.quote))
+    forged = spread.quote.model_copy(update={"spread_bp": 0})
     with pytest.raises(InvalidSignature):
-        forged = spread.quote.model_copy(update={"spread_bp": 0})
         key.verify(base64.b64decode(spread.quote.signature), message(forged))
     ether = await paying.requested(Asset.ETH)
     assert ether.quote.spread_bp is None

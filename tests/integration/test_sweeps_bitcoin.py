@@ -1,4 +1,4 @@
-"""Sweeps of BTC on a real node: planned here, signed elsewhere with the merchant's key, followed until they are final."""
+"""Sweeps of BTC on a real node: planned here, signed elsewhere with the merchant's key, followed until final."""
 
 from __future__ import annotations
 
