@@ -10,12 +10,10 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Final, TypeVar
-
-from coincurve import PrivateKey
 
 from emulators.component import ComponentFailed
 from emulators.demo_data import (
@@ -29,13 +27,12 @@ from emulators.demo_data import (
     shops,
 )
 from emulators.demo_menus import GROUPS, KINDS, Dish
-from emulators.merchant_keys import MerchantAccount, signed
+from emulators.merchant_keys import MerchantAccount
 from shared.adapters.evm.address import EvmAddresses
 from shared.catalog import lifecycle as menus
 from shared.catalog.model import ImportMenu, PutMenuItem, PutModifier, PutModifierGroup
 from shared.catalog.ports import ShopTerms
 from shared.kernel.decision import By, Role
-from shared.kernel.facts import Fact
 from shared.kernel.ids import (
     ItemId,
     MenuId,
@@ -48,15 +45,12 @@ from shared.kernel.ids import (
 )
 from shared.kernel.money import Asset
 from shared.shops import lifecycle as opening
-from shared.shops import payout_lifecycle
 from shared.shops.accounts import Family
-from shared.shops.model import RegisterShop, SetOpeningHours, Shop
-from shared.shops.payout import Challenge, Purpose, message
+from shared.shops.model import RegisterShop, SetOpeningHours
 from shared.supply import lifecycle as stocking
 from shared.supply.model import ReceiveStock
 from shared.wallets.facts import WalletRegistered
 from shared.wiring.catalog import catalog
-from shared.wiring.payout import payouts
 from shared.wiring.shops import registration
 from shared.wiring.supply import supply
 from shared.wiring.wallets import signing_in
@@ -137,15 +131,9 @@ class Wallets:
             return MerchantAccount.of_words("bitcoin", merchant.number, MNEMONIC)
         return MerchantAccount.of_words("evm", merchant.number + 1, MNEMONIC)
 
-    @cache  # noqa: B019
-    def first(self, merchant: DemoMerchant, family: Family) -> tuple[str, PrivateKey]:
-        """Return the account's key as the platform gets it, and the private key of its receive address 0."""
-        account = self.account(merchant, family)
-        return account.xpub, account.key(0)
-
     def payout(self, merchant: DemoMerchant) -> dict[str, str]:
         """Return the account keys that a merchant's money goes to."""
-        return {family.value: self.first(merchant, family)[0] for family in Family}
+        return {family.value: self.account(merchant, family).xpub for family in Family}
 
 
 async def _signed_up(merchant: DemoMerchant, wallets: Wallets) -> By:
@@ -196,35 +184,12 @@ async def _registered(shop: DemoShop, shop_id: ShopId, wallets: Wallets, by: By)
         {"weekly": [{"weekday": day, "opens": opens, "closes": closes} for day, opens, closes in shop.weekly]}
     )
     sealed = {family: using.account_keys.seal(shop_id, family, key) for family, key in command.payout.given().items()}
-    fact = opening.register(shop_id, command, payout=sealed, merchant_id=opening.merchant_of(by), now=now)
+    asked = opening.register(shop_id, command, payout=sealed, merchant_id=opening.merchant_of(by), now=now)
+    # As shops have them from before proofs were asked for: six hundred facts less to be delivered at the first start.
+    fact = asked.model_copy(update={"payout": {family.value: account for family, account in sealed.items()}})
     opened = opening.evolve(None, fact)
-    facts = (fact, *_proofs(opened, shop, wallets, by, now), *opening.set_hours(opened, hours, by=by))
+    facts = (fact, *opening.set_hours(opened, hours, by=by))
     await using.store.decide(shop_id, lambda known: () if known else facts, by=by, now=now)
-
-
-def _proofs(opened: Shop, shop: DemoShop, wallets: Wallets, by: By, now: datetime) -> Iterator[Fact]:
-    """Yield the facts that the accounts are the merchant's, signed by their keys. Raises ComponentFailed."""
-    using = payouts()
-    for family in Family:
-        xpub, key = wallets.first(shop.merchant, family)
-        nonce, address = digits_of("proof", shop.number, family), using.account_keys.first_address(family, xpub)
-        fingerprint, until = opened.payout[family].fingerprint, now + timedelta(minutes=1)
-        text = message(
-            using.domain,
-            nonce=nonce,
-            shop_id=opened.shop_id,
-            family=family,
-            fingerprint=fingerprint,
-            address=address,
-            change=None,
-            issued_at=now,
-            expires_at=until,
-        )
-        challenge = Challenge(nonce, opened.shop_id, family, fingerprint, Purpose.OWN, address, text, until)
-        signature = signed(family.value, key, text)
-        if not using.ownership.signed(family, address, text, signature):
-            raise ComponentFailed(f"seed: the {family} account of shop {shop.number} did not sign")
-        yield from payout_lifecycle.prove(opened, challenge, signature, by=by, now=now)
 
 
 def _receipt_id(shop: DemoShop) -> ReceiptId:
