@@ -30,6 +30,8 @@ class LyingNode:
         self.largest_range: int | None = None
         """As many blocks logs are given of at once; of more it says that the range is too large."""
         self.refused = 0
+        self.forgets_before: int | None = None
+        """Below this height it has blocks and no states, as nodes do that are no archive."""
         self._real_by_other: dict[str, str] = {}
 
     def __enter__(self) -> LyingNode:
@@ -56,6 +58,9 @@ class LyingNode:
             if wanted > self.largest_range:
                 self.refused += 1
                 return {"id": asked["id"], "jsonrpc": "2.0", "error": {"code": -32005, "message": "range too large"}}
+        if method in ("eth_call", "eth_getStorageAt") and self._forgotten(params):
+            self.refused += 1
+            return {"id": asked["id"], "jsonrpc": "2.0", "error": {"code": -32000, "message": "missing trie node"}}
         if method == "eth_getBlockByNumber" and params[0] == "latest" and self.lags_by:
             tip = int(self._real("eth_blockNumber", [])["result"], 16)
             params = [hex(tip - self.lags_by), *params[1:]]
@@ -65,6 +70,13 @@ class LyingNode:
             "id": asked["id"],
             **({"result": self._lie(method, told["result"])} if "result" in told else {}),
         }
+
+    def _forgotten(self, params: list[Any]) -> bool:
+        at = next((each for each in params if isinstance(each, dict) and "blockHash" in each), None)
+        if self.forgets_before is None or at is None:
+            return False
+        block = self._real("eth_getBlockByHash", [at["blockHash"], False])["result"]
+        return block is not None and int(block["number"], 16) < self.forgets_before
 
     def _real(self, method: str, params: list[Any]) -> dict[str, Any]:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()

@@ -1,7 +1,8 @@
 """Tokens that can't be trusted for the time being: nothing settles in them, everything else goes on.
 
 A token's owner can pause its contract, exchange the code behind it, or take coins away. So before a range of blocks is
-written, each token is looked at after its last block: what settles by these blocks settles in a token as it was known.
+written, each token is looked at as it stands at the tip: what settles by these blocks settles in a token as it was
+known, and a node that forgets old states can tell it, however far behind the range is.
 """
 
 from collections.abc import Mapping
@@ -21,11 +22,14 @@ class TokenGuard:
     books: Books
     holds: Holds
 
-    async def check(self, turn: Turn, scanned: ScannedRange, *, fork: BlockRef | None) -> Mapping[Asset, str]:
-        """Hold and let go of tokens as they stand after these blocks; return why each is held."""
-        states = await self.node.token_states(scanned.last)
+    async def check(
+        self, turn: Turn, scanned: ScannedRange, tip: BlockRef, *, fork: BlockRef | None
+    ) -> Mapping[Asset, str]:
+        """Hold and let go of tokens as they stand at the tip; return why each is held. Raises ChainMoved."""
+        states = await self.node.token_states(tip)
         short: dict[Asset, int] = {}
-        for asset in [] if fork else [state.asset for state in states]:  # the books still have the lost branch
+        # What should lie at receivers is known at the tip alone, and not while the books have a lost branch in them.
+        for asset in [state.asset for state in states] if scanned.last == tip and fork is None else []:
             if lacking := await self._short(turn, asset, scanned):
                 short[asset] = lacking
         return await self.holds.hold(turn, states, short) if states else {}

@@ -176,7 +176,7 @@ class Watcher:
         if looking:
             self.using.gauges.short(turn.chain, looked.short)
         if guard := self.using.guard:
-            self.using.gauges.held(turn.chain, await guard.check(turn, scanned, fork=fork))
+            self.using.gauges.held(turn.chain, await guard.check(turn, scanned, tip, fork=fork))
         if fork is not None:
             self._read = frozenset()  # what a lost block held may be back in the mempool
         observed = Observation(

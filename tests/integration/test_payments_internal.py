@@ -1,6 +1,7 @@
 """Ether from smart-contract wallets on a real node: correctness 12, unexplained balance as an absolute."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,12 +13,15 @@ from emulators.ethereum import Ethereum
 from emulators.json_rpc import call
 from emulators.wallets import EvmWallet
 from shared.adapters.postgres.database import Sql
+from shared.kernel.decision import By
 from shared.kernel.money import Asset
 from shared.payments.lifecycle import GRACE
 from shared.payments.model import Amount, Finality, PaymentView
 from shared.payments.watch import BEHIND
 from shared.shops.model import Family
+from shared.wiring.chains import evm_chain
 from tests.integration.paying import Paying, both
+from tests.lying_node import LyingNode
 
 CHAIN = "evm:31337"
 YESTERDAY = Sql("update look_rounds set began_at = began_at - interval '1 day 1 second'")
@@ -258,6 +262,29 @@ async def test_after_downtime_it_is_found_in_the_block_it_came_with(
     view = await paying.payment(asked.payment_id)
     assert view.settled
     assert [each.height for each in view.transfers] == [paid_in]
+
+
+async def test_a_node_that_forgot_the_states_of_the_downtime_has_the_last_one(
+    paying: Paying, wallet: EvmWallet, till: str
+) -> None:
+    """Most nodes keep the states of some minutes: what came before counts from the first block they can tell of."""
+    asked = await paying.requested(Asset.ETH)
+    token = await paying.requested(Asset.USDC)
+    wallet.call("till", till, "pay", asked.address, asked.due.units)
+    wallet.pay("USDC", token.address, token.due.units)
+    wallet.mine(60)
+    tip = int(call(wallet.rpc_url, "eth_blockNumber"), 16)
+    with LyingNode(wallet.rpc_url) as node:
+        node.forgets_before = tip - 3
+        chain = evm_chain(replace(paying.chains[CHAIN], rpc=node.url))
+        await paying.watcher(CHAIN, node=chain, range_blocks=10).run(by=By("watch_evm"))
+        await chain.close()
+        assert node.refused > 5
+    await paying.confirm()
+    view = await paying.payment(asked.payment_id)
+    assert view.settled
+    assert [each.height for each in view.transfers] == [tip - 3]
+    assert (await paying.payment(token.payment_id)).settled
 
 
 class Impersonated:
