@@ -24,6 +24,7 @@ APART: Final = Fraction(2, 100)
 """No feed of a proof lies further from the median than this part of it."""
 AHEAD: Final = timedelta(seconds=60)
 LONGEST_SPREAD_BP: Final = 500
+MOST_BRACKETS: Final = 900
 _LINK: Final = re.compile(
     r"(?:bitcoin:(?P<to>[a-zA-Z0-9]{14,90})\?amount=(?P<coins>[0-9]+(?:\.[0-9]{1,8})?)"
     r"|ethereum:(?P<account>0x[0-9a-fA-F]{40})@(?P<chain>[0-9]{1,20})\?value=(?P<wei>[0-9]+)"
@@ -66,6 +67,8 @@ class Judged:
 
 def quote_in(text: str) -> tuple[JSON, JSON]:
     """Return the quote in a text, and the payment around it (empty where it stands alone). Raises Unreadable."""
+    if text.count("[") + text.count("{") > MOST_BRACKETS:  # the parser goes one call deeper with each
+        raise Unreadable("This is no quote: it is nested too deeply.")
     try:
         told = json.loads(text, object_pairs_hook=_once, parse_float=str)
     except (ValueError, RecursionError) as wrong:
