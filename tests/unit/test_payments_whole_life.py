@@ -24,6 +24,7 @@ from shared.kernel.money import Asset, Fiat, Money
 from shared.payments import facts, lifecycle
 from shared.payments.chain import BlockRef, Transfer
 from shared.payments.ledger import Position, accounts, moved
+from shared.payments.lifecycle import GRACE, MINED_WITHIN
 from shared.payments.model import Payment
 from shared.payments.observation import Observation, Sighting, observe
 from shared.payments.refund_model import SENT, UNDER_WAY, Refund, RefundState
@@ -107,6 +108,9 @@ class WholeLife(RuleBasedStateMachine):
         sighted=st.booleans(),
     )
     def paid(self, units: int, asset: Asset, sighted: bool) -> None:
+        self.pay(units, asset, sighted=sighted)
+
+    def pay(self, units: int, asset: Asset, *, sighted: bool) -> None:
         coin = transfer(f"tx{next(self.numbers)}", units, asset=asset)
         if sighted:
             self.pool[coin.txid] = coin
@@ -172,8 +176,39 @@ class WholeLife(RuleBasedStateMachine):
         needed = on_time + costs * (payment.due - on_time) / payment.quote.amount
         assert self.books(OWN).settled + given_up >= needed - payment.tolerance
 
+    @rule(
+        after=st.sampled_from([timedelta(0), GRACE, GRACE + timedelta(minutes=1), MINED_WITHIN + timedelta(minutes=1)]),
+        units=st.sampled_from([300, 1000, 2000]),
+        deep=st.booleans(),
+        costs=st.sampled_from([None, DUE, 3 * DUE // 2, 2 * DUE]),
+    )
+    def paid_at_a_moment_that_matters(self, after: timedelta, units: int, deep: bool, costs: int | None) -> None:
+        """So many blind steps would seldom come there: before expiry, in the grace, after it; final, or just mined."""
+        self.now = max(self.now, self.payment.expires_at + after)
+        self.pay(units, OWN, sighted=False)
+        if deep:
+            self.mine(*([] for _ in range(4)))
+            self.final_height = self.height
+        self.decide(costs=costs)
+
+    @rule(asset=st.sampled_from([OWN, OWN, OTHER]), shop=st.booleans())
+    def asked_back_and_sent_at_once(self, asset: Asset, shop: bool) -> None:
+        if self.ask(staff(self.payment) if shop else customer(self.payment), None, asset):
+            refund = self.payment.refunds[-1]
+            self.step(refund, "signed" if "signed" in self.may(refund) else "")
+
+    @rule(handed_over=st.booleans())
+    def sighted_and_taken(self, handed_over: bool) -> None:
+        self.pay(DUE, OWN, sighted=True)
+        self.accept()
+        if handed_over and self.order == "confirmed":
+            self.order = "completed"
+
     @rule()
     def sighting_accepted(self) -> None:
+        self.accept()
+
+    def accept(self) -> None:
         """As accept_sighting does; the cap bears everything."""
         if self.payment.exposed:
             if lifecycle.promised(self.payment) < self.payment.enough:
@@ -328,6 +363,7 @@ class WholeLife(RuleBasedStateMachine):
         if self.payment.open and not self.payment.settled:
             assert self.payment.written_off
         assert books.held == books.refundable
+        assert not (self.payment.settled and books.shortfall)  # what says it is paid is paid
 
     def everybody_gets_theirs(self) -> None:
         for asset in ASSETS:
