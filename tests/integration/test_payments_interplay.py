@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
 from emulators.component import Running
-from emulators.wallets import EvmWallet
+from emulators.wallets import BitcoinWallet, EvmWallet
 from shared.adapters.postgres.database import Sql
 from shared.kernel.decision import By, Taking
 from shared.kernel.ids import EventId
@@ -23,6 +24,7 @@ GARBLED = Sql("update payments set transfers = '[{}]' where payment_id = :id ret
 TRANSFERS = Sql("select transfers::text from payments where payment_id = :id")
 MENDED = Sql("update payments set transfers = :transfers::jsonb where payment_id = :id")
 BEHIND = Sql("update payments set version = version + :by::bigint where payment_id = :id")
+TAKES = Sql('update shops set zero_confirmation = \'{"max_order": "9999", "hourly_cap": "9999"}\'')
 OVERDUE = Sql("update payments set expires_at = expires_at - interval '2 days' where payment_id = any(:ids::text[])")
 
 
@@ -133,3 +135,28 @@ async def test_deciding_about_a_sighting_waits_for_no_watcher_that_waits_for_it(
         assert not await call
     finally:
         locker.close()
+
+
+async def test_rule_9_what_was_taken_before_its_block_and_is_never_mined_is_taken_back(
+    database: str, bitcoin: Running
+) -> None:
+    paying = await Paying(database, both(dict(bitcoin.env), None)).opened()
+    try:
+        await paying.scan("bitcoin")
+        await paying.db.run(TAKES)
+        asked = await paying.requested(Asset.BTC)
+        BitcoinWallet(bitcoin.env["BITCOIN_RPC_URL"], coins=1).pay(asked.address, asked.due.units)
+        await paying.scan("bitcoin")
+        payment = await state(paying, asked)
+        who = {name: getattr(payment, name) for name in ("order_id", "shop_id", "merchant_id", "customer_id")}
+        transfer = ChainTransfer(chain="bitcoin", txid="-", position=0)
+        seen = PaymentSeen(**who, payment_id=asked.payment_id, transfer=transfer, units=1, seen_at=payment.changed_at)
+        once = Taking("accept_sighting", EventId.new())
+        assert await accept_sighting(seen, by=By("accept_sighting", once=once), using=paying.payments)
+        for minutes, changed in ((59, 0), (61, 1)):
+            await paying.past(asked.payment_id, timedelta(minutes=minutes))
+            await paying.scan("bitcoin")
+            assert await paying.expire() == changed
+        assert (await state(paying, asked)).finality is Finality.REVERSED
+    finally:
+        await paying.closed()
