@@ -151,7 +151,7 @@ def expire(payment: Payment, *, proven: datetime, now: datetime) -> Sequence[Fac
     promising = any(payment.counts(a) and in_time(payment, a, GRACE) for a in payment.transfers)
     over = payment.expires_at + (HOLD if promising else GRACE)
     if payment.finality is Finality.REVERSED:
-        over = max(over, payment.changed_at + HOLD)
+        over = max(over, (payment.reversed_at or payment.changed_at) + HOLD)
     if payment.settled or payment.expired or payment.closed or payment.written_off or proven < over:
         return ()
     if sum(arrival.units for arrival in _counted(payment) if in_time(payment, arrival)) >= payment.enough:
@@ -199,7 +199,7 @@ def evolve(payment: Payment | None, fact: Fact) -> Payment:
         case facts.PaymentFinal():
             changes = {"final": True, "finality": Finality.FINAL}
         case facts.PaymentReversed():
-            changes = {"settled": False, "finality": Finality.REVERSED}
+            changes = {"settled": False, "finality": Finality.REVERSED, "reversed_at": fact.at}
         case facts.PaymentExpired():
             changes = {"expired": True, "exposed": False}
         case facts.PaymentRequoted():

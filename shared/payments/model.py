@@ -133,6 +133,7 @@ class Payment(Frozen):
     zero_confirmation: bool = False
     exposed: bool = False
     exposed_at: datetime | None = None
+    reversed_at: datetime | None = None
     refunds: tuple[Refund, ...] = ()
     sweeps: tuple[PaymentSweep, ...] = ()
     requested_at: datetime

@@ -13,7 +13,8 @@ from shared.kernel.money import Asset, Frozen, Units
 from shared.payments.facts import RefundRate
 
 MOST: Final = 20
-"""As many refunds a payment can have, declined ones included: nobody makes its row grow for ever."""
+"""As many refunds a payment can have that are not declined: nobody makes its row grow for ever."""
+MOST_DECLINED: Final = 100
 
 _Positive = Annotated[int, Field(ge=1, le=10**9)]
 
@@ -25,8 +26,8 @@ class RefundPolicy(Frozen):
     """Up to so much, all refunds of a payment together, what is the customer's goes back without anybody's consent."""
     automatic_revenue_minor: Annotated[int, Field(ge=0)] = 2_000
     """The same where some of it is the shop's revenue."""
-    automatic_revenue_daily_minor: Annotated[int, Field(ge=0)] = 20_000
-    """And all of those of a shop together, in 24 hours: nobody empties a till by small amounts."""
+    automatic_daily_minor: Annotated[int, Field(ge=0)] = 20_000
+    """And all that the people of a shop ask for together, in 24 hours: nobody empties a till by small amounts."""
     approvals: Annotated[int, Field(ge=2, le=5)] = 2
     """As many different people of the merchant agree to anything else, none of them who asked for it."""
     rate: RefundRate = RefundRate.COINS

@@ -30,8 +30,8 @@ class RefundStore(Store[Payment], Protocol):
         """Return the payment whose refund it is, or None."""
         ...
 
-    async def revenue_since(self, shop_id: ShopId, since: datetime) -> int:
-        """Return the minor units of the shop's refunds of revenue since then that nobody agreed to."""
+    async def given_since(self, shop_id: ShopId, since: datetime) -> int:
+        """Return the minor units that the shop's people gave back since then and nobody else agreed to."""
         ...
 
     async def watched(self, chain: str, key: str) -> bool:

@@ -22,7 +22,7 @@ from shared.payments.ledger import Position
 from shared.payments.lifecycle import visible, who
 from shared.payments.model import Payment
 from shared.payments.refund_model import DecideRefund, Refund, RefundState, RequestRefund
-from shared.payments.refund_policy import MOST, RefundPolicy
+from shared.payments.refund_policy import MOST, MOST_DECLINED, RefundPolicy
 
 POLICY: Final = "policy"
 """Who approves what needs nobody's consent."""
@@ -85,21 +85,22 @@ def request(
     to: ReceiveAddress,
     market: facts.RefundMarket | None,
     policy: RefundPolicy,
-    revenue_today: int = 0,
+    given_today: int = 0,
     by: By,
     now: datetime,
 ) -> tuple[Fact, ...]:
     """Return requested, and approved where nobody has to agree. `market` is needed at the rate of now.
 
-    `revenue_today`: minor units of the shop's revenue that were given back in 24 hours without anybody's consent.
+    `given_today`: minor units that the shop's people gave back in 24 hours without anybody else's consent.
     Raises NotFound, Invalid, RefundExceedsHeld, RefundTooSmall, RefundClosed.
     """
     payment = visible(position.payment, by)
     shop = shops(payment, by)
     if not shop and by.actor != payment.customer_id:
         raise NotFound("There is no such payment.")
-    if len(payment.refunds) >= MOST:
-        raise RefundClosed(f"A payment has {MOST} refunds at most.")
+    declined = sum(refund.state is RefundState.DECLINED for refund in payment.refunds)
+    if len(payment.refunds) - declined >= MOST or declined >= MOST_DECLINED:
+        raise RefundClosed(f"A payment has {MOST} refunds at most, and {MOST_DECLINED} declined ones.")
     asset = command.asset or payment.asset
     rate = rate_of(command, shop=shop, policy=policy)
     free = available(position, asset)
@@ -114,7 +115,7 @@ def request(
         raise RefundTooSmall(f"Less than {whole(policy.floor(asset), asset.decimals)} {asset} is not sent.")
     amount, worth = Money(asset=asset, units=units), worth_then(payment, asset, units)
     of_settled = max(units - free.held, 0)
-    automatic = _automatic(payment, worth, of_settled, policy, revenue_today)
+    automatic = _automatic(payment, worth, of_settled, policy, given_today if shop else None)
     about: dict[str, Any] = {**who(payment), "refund_id": refund_id, "at": now}
     requested = facts.RefundRequested(
         **about,
@@ -157,14 +158,19 @@ def worth_now(payment: Payment, asset: Asset, units: int, market: facts.RefundMa
     return int(minor / Fraction(market.rate) * 10**asset.decimals)
 
 
-def _automatic(payment: Payment, worth: Fiat | None, of_settled: int, policy: RefundPolicy, revenue_today: int) -> bool:
-    """Return whether nobody has to agree: it and what went before without anybody's consent is within the limits."""
+def _automatic(
+    payment: Payment, worth: Fiat | None, of_settled: int, policy: RefundPolicy, given_today: int | None
+) -> bool:
+    """Return whether nobody has to agree: it and what went before without anybody's consent is within the limits.
+
+    `given_today` is None where the customer asks, for coins that are theirs.
+    """
     before = [r for r in payment.refunds if POLICY in r.approved_by and r.state is not RefundState.DECLINED]
     if worth is None:
         return False
     given = worth.units + sum(refund.worth.units for refund in before if refund.worth)
     revenue = of_settled or any(refund.of_settled for refund in before)
-    if of_settled and revenue_today + worth.units > policy.automatic_revenue_daily_minor:
+    if given_today is not None and given_today + worth.units > policy.automatic_daily_minor:
         return False
     return given <= (policy.automatic_revenue_minor if revenue else policy.automatic_minor)
 

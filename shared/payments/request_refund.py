@@ -40,7 +40,7 @@ async def request_refund(
     to = await destination(payment, command.to, using=using)
     market = await _market(payment, command, by=by, using=using)
     refund_id, now = RefundId.new(), using.clock.now()
-    today = await using.store.revenue_since(payment.shop_id, now - _A_DAY) if shops(payment, by) else 0
+    today = await using.store.given_since(payment.shop_id, now - _A_DAY) if shops(payment, by) else 0
 
     async def rule(present: Payment | None) -> Sequence[Fact]:
         position = await using.store.position(payment_id)
@@ -53,7 +53,7 @@ async def request_refund(
             to=to,
             market=market,
             policy=using.policy,
-            revenue_today=today,
+            given_today=today,
             by=by,
             now=now,
         )

@@ -26,7 +26,7 @@ from shared.payments.refunds import FourEyes, RefundExceedsHeld
 from shared.payments.request_refund import BadDestination
 from tests.integration.dying import DyingDatabase, Killed
 from tests.integration.paying import Paying, both
-from tests.integration.refunding import BY, Refunding
+from tests.integration.refunding import BY, EASY, Refunding
 from tests.integration.test_payments_ledger import Books
 from tests.scripted_chain import ScriptedChain
 from tests.unit.played_wallet import Fate
@@ -116,6 +116,17 @@ async def test_two_people_agree_and_the_same_one_at_once_counts_once(books: Book
     assert (await books.bitcoin()).settled == 0
     await refunding.to_the_end()
     assert refunding.paid() == [asked.refund_id]
+
+
+async def test_what_one_person_gives_back_alone_adds_up_over_the_payments_of_a_day(books: Books) -> None:
+    """An order is 4.20 EUR, and twice as much is over: a shop's people may give back 10.00 EUR a day unasked."""
+    refunding = Refunding(books, policy=EASY.model_copy(update={"automatic_daily_minor": 1_000}))
+    payments = [await refunding.overpaid() for _ in range(3)]
+    by = refunding.staff("key_m")
+    states = [(await refunding.ask(each, by=by, units=2 * each.due)).state for each in payments[:2]]
+    assert states == [RefundState.APPROVED, RefundState.REQUESTED]
+    theirs = await refunding.ask(payments[2], units=2 * payments[2].due)
+    assert theirs.state is RefundState.APPROVED  # what customers ask for is theirs
 
 
 async def test_what_is_declined_is_free_again_and_never_sent(books: Books) -> None:

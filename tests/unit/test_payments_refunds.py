@@ -19,7 +19,7 @@ from shared.payments.facts import RefundDelay, RefundRate
 from shared.payments.ledger import Position, moved
 from shared.payments.lifecycle import confirm, who
 from shared.payments.refund_model import DecideRefund, Refund, RefundState
-from shared.payments.refund_policy import MOST, RefundPolicy, policy_of
+from shared.payments.refund_policy import MOST, MOST_DECLINED, RefundPolicy, policy_of
 from shared.payments.refund_sending import blocked, intent_of, signed_fact
 from shared.payments.refund_views import refund_view
 from shared.payments.refunds import (
@@ -235,9 +235,14 @@ def test_what_costs_more_to_send_than_it_is_stays() -> None:
 
 def test_a_payment_has_so_many_refunds_and_no_more() -> None:
     position = settled()
-    for _ in range(MOST):
+    for _ in range(MOST_DECLINED):
         position = requested(position, units=1)
         position = decided(position, "key_a", approve=False)
+    with pytest.raises(RefundClosed):
+        requested(position, units=1)
+    position = settled()
+    for _ in range(MOST):
+        position = requested(position, units=1)
     with pytest.raises(RefundClosed):
         requested(position, units=1)
 

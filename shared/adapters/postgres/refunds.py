@@ -36,10 +36,10 @@ _UNIQUE: Final = "23505"
 
 _PAYMENT_OF: Final = Sql("select payment_id from payments where refunds <> '[]' and refunds @> :refund::jsonb")
 _WATCHED: Final = Sql("select from watched_addresses where chain = :chain and watch_key = :watch_key")
-_REVENUE_SINCE: Final = Sql(
+_GIVEN_SINCE: Final = Sql(
     "select coalesce(sum((r.refund -> 'worth' ->> 'units')::numeric), 0) from payments p,"
     " lateral jsonb_array_elements(p.refunds) r(refund)"
-    " where p.shop_id = :shop_id and p.refunds <> '[]' and r.refund ->> 'of_settled' <> '0'"
+    " where p.shop_id = :shop_id and p.refunds <> '[]' and r.refund ->> 'by_customer' = 'false'"
     " and r.refund -> 'approved_by' @> :policy::jsonb and r.refund ->> 'state' <> 'declined'"
     " and (r.refund ->> 'requested_at')::timestamptz > :since::timestamptz"
 )
@@ -87,9 +87,9 @@ class PostgresRefunds(StateStore[Payment]):
         rows = await self._db.run(_PAYMENT_OF, refund=to_json([{"refund_id": refund_id}]))
         return PaymentId(rows[0][0]) if rows else None
 
-    async def revenue_since(self, shop_id: ShopId, since: datetime) -> int:
-        """Return the minor units of the shop's refunds of revenue since then that nobody agreed to."""
-        rows = await self._db.run(_REVENUE_SINCE, shop_id=shop_id, since=since, policy=to_json(POLICY))
+    async def given_since(self, shop_id: ShopId, since: datetime) -> int:
+        """Return the minor units that the shop's people gave back since then and nobody else agreed to."""
+        rows = await self._db.run(_GIVEN_SINCE, shop_id=shop_id, since=since, policy=to_json(POLICY))
         return int(rows[0][0])
 
     async def watched(self, chain: str, key: str) -> bool:
