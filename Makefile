@@ -3,6 +3,7 @@
 #   make demo                    four paid orders, as a story, on the platform that runs or on one of its own
 #   make test [K=expression]     all tests, on the real engines
 #   make test-one OP=create_order  the tests that name one operation
+#   make prove                   the state machines of money, thousands of runs each
 #   make check                   ruff, mypy, import layers, registry
 #   make bench                   every figure beside its floor, into results/bench.json
 #   make chaos [SECONDS=600] [SEED=n]   random payments under reorgs and outages, judged; into results/chaos.json
@@ -24,7 +25,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench chaos demo logs trace test-one reload lock docs login pay replay verify redrive sql verify-quote
+.PHONY: help setup run test prove check bench chaos demo logs trace test-one reload lock docs login pay replay verify redrive sql verify-quote
 
 help:
 	@sed -n 's/^# \( *make\|With\|For\)/\1/p' Makefile
@@ -37,6 +38,9 @@ run: setup
 
 test: setup
 	$(BIN)/pytest $(if $(K),-k '$(K)')
+
+prove: setup
+	MANY=1 $(BIN)/pytest -q --timeout 900 tests/unit/test_payments_*.py tests/unit/test_reconciliation_*.py
 
 check: setup
 	$(BIN)/ruff check .

@@ -98,9 +98,7 @@ def request(
     shop = shops(payment, by)
     if not shop and by.actor != payment.customer_id:
         raise NotFound("There is no such payment.")
-    declined = sum(refund.state is RefundState.DECLINED for refund in payment.refunds)
-    if len(payment.refunds) - declined >= MOST or declined >= MOST_DECLINED:
-        raise RefundClosed(f"A payment has {MOST} refunds at most, and {MOST_DECLINED} declined ones.")
+    _must_have_room(payment)
     asset = command.asset or payment.asset
     rate = rate_of(command, shop=shop, policy=policy)
     free = available(position, asset)
@@ -132,6 +130,12 @@ def request(
         reason=command.reason,
     )
     return (requested, facts.RefundApproved(**about, approved_by=POLICY)) if automatic else (requested,)
+
+
+def _must_have_room(payment: Payment) -> None:
+    declined = sum(refund.state is RefundState.DECLINED for refund in payment.refunds)
+    if len(payment.refunds) - declined >= MOST or declined >= MOST_DECLINED:
+        raise RefundClosed(f"A payment has {MOST} refunds at most, and {MOST_DECLINED} declined ones.")
 
 
 def rate_of(command: RequestRefund, *, shop: bool, policy: RefundPolicy) -> RefundRate:

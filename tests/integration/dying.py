@@ -7,8 +7,13 @@ from typing import Any, TypeVar, cast
 
 from shared.adapters.postgres.database import Connection, Database, Row, Sql
 from shared.settings import PostgresSettings
+from tests.waiting import until
 
 T = TypeVar("T")
+_OPEN = Sql(
+    "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    " and backend_type = 'client backend' and xact_start is not null"
+)
 
 
 class Killed(BaseException):
@@ -73,3 +78,17 @@ async def until_done(url: str, act: Callable[[Database], Awaitable[None]]) -> in
             return deaths
         finally:
             dying.close()
+            await _forgotten(url)
+
+
+async def _forgotten(url: str) -> None:
+    """Wait until the server has noticed who is gone: whatever skips locked rows would skip theirs till then."""
+    db = Database(PostgresSettings(url))
+    try:
+        await until(lambda: _nothing_open(db), "the server notices who is gone")
+    finally:
+        db.close()
+
+
+async def _nothing_open(db: Database) -> bool:
+    return bool((await db.run(_OPEN))[0][0] == 0)

@@ -12,6 +12,7 @@ from shared.payments.chain import NATIVE_POSITION, Block, BlockRef, Outflow, Tra
 from shared.payments.lifecycle import evolve
 from shared.payments.model import Payment
 from shared.payments.observation import Look, Observation, observe
+from tests.many import runs
 from tests.unit.test_payments_lifecycle import requested
 
 START = datetime(2026, 5, 6, 12, tzinfo=UTC)
@@ -110,7 +111,7 @@ STEPS: st.SearchStrategy[Callable[[World], None]] = st.one_of(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=runs(1500), deadline=None)
 @given(st.lists(STEPS, max_size=30))
 def test_what_is_credited_is_what_came_whatever_left_and_whatever_was_lost(
     steps: list[Callable[[World], None]],

@@ -34,6 +34,7 @@ from shared.payments.model import Payment
 from shared.payments.observation import Observation, Sighting, observe
 from shared.payments.refund_model import AGREED, RefundState
 from shared.payments.statement import BalanceView, balance_views, posting_views
+from tests.many import runs
 from tests.unit.refunding import asked, customer, folded, refund_of, staff, steps
 
 START = datetime(2026, 5, 6, 12, tzinfo=UTC)
@@ -331,7 +332,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(max_examples=600, stateful_step_count=40, deadline=None)
+TestLedger.settings = settings(max_examples=runs(1000), stateful_step_count=40, deadline=None)
 
 
 def chained() -> tuple[facts.PaymentRequested, list[Fact]]:
@@ -355,7 +356,7 @@ def chained() -> tuple[facts.PaymentRequested, list[Fact]]:
 
 
 @given(st.data())
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=runs(1500), deadline=None)
 def test_facts_in_any_order_and_number_make_entries_that_balance(data: st.DataObject) -> None:
     first, told = chained()
     drawn = data.draw(st.lists(st.sampled_from(told), max_size=25))

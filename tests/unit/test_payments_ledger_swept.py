@@ -18,6 +18,7 @@ from shared.payments.refund_model import AGREED
 from shared.payments.statement import BalanceView, balance_views
 from shared.payments.sweep_values import PaymentSweep, SweepStage
 from shared.payments.sweeps import sweepable
+from tests.many import runs
 from tests.unit import test_payments_ledger as base
 
 GAS = 50
@@ -109,4 +110,4 @@ class SweptLedgerMachine(base.LedgerMachine):
 
 
 TestSweptLedger = SweptLedgerMachine.TestCase
-TestSweptLedger.settings = settings(max_examples=600, stateful_step_count=40, deadline=None)
+TestSweptLedger.settings = settings(max_examples=runs(600), stateful_step_count=40, deadline=None)

@@ -28,6 +28,7 @@ from shared.payments.refunds import decide
 from shared.payments.send_refund import Sender, Sending
 from shared.payments.spending import Draft, Intent, SignedTransaction, UnsafeTransaction
 from shared.payments.statement import balance_views
+from tests.many import runs
 from tests.unit.played_wallet import (
     FINAL,
     Fate,
@@ -244,7 +245,7 @@ class SendingMachine(RuleBasedStateMachine):
 
 
 TestSending = SendingMachine.TestCase
-TestSending.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
+TestSending.settings = settings(max_examples=runs(500), stateful_step_count=40, deadline=None)
 
 
 @pytest.mark.parametrize("nonces", [True, False], ids=["nonces", "coins"])

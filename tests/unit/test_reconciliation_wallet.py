@@ -13,6 +13,7 @@ from shared.payments.facts import RefundRate
 from shared.payments.reconciliation import Kind
 from shared.payments.reconciliation_wallet import Wallet, compare_wallet, funded, sent
 from shared.payments.refund_model import MinedIn, Refund, RefundState, SignedBytes
+from tests.many import runs
 
 NOW = datetime(2026, 5, 6, 12, tzinfo=UTC)
 START = NOW - timedelta(hours=1)
@@ -65,7 +66,7 @@ def refunds(draw: st.DrawFn) -> tuple[Refund, Counter[Asset]]:
 
 
 @given(st.lists(refunds(), max_size=8), st.integers(0, 5000), st.sampled_from([Asset.ETH, Asset.USDC]))
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=runs(800), deadline=None)
 def test_what_refunds_took_is_excused_and_what_a_thief_took_beyond_is_named(
     known: list[tuple[Refund, Counter[Asset]]], stolen: int, asset: Asset
 ) -> None:
