@@ -3,7 +3,7 @@
 #   make demo                    four paid orders, as a story, on the platform that runs or on one of its own
 #   make test [K=expression]     all tests, on the real engines
 #   make test-one OP=create_order  the tests that name one operation
-#   make prove                   the state machines of money, thousands of runs each
+#   make prove                   the state machines of money, thousands of runs each; a short chaos run and what spoils it
 #   make check                   ruff, mypy, import layers, registry
 #   make bench                   every figure beside its floor, into results/bench.json
 #   make chaos [SECONDS=600] [SEED=n]   random payments under reorgs and outages, judged; into results/chaos.json
@@ -40,7 +40,7 @@ test: setup
 	$(BIN)/pytest $(if $(K),-k '$(K)')
 
 prove: setup
-	MANY=1 $(BIN)/pytest -q --timeout 900 tests/unit/test_payments_*.py tests/unit/test_reconciliation_*.py
+	MANY=1 $(BIN)/pytest -q --timeout 900 tests/unit/test_payments_*.py tests/unit/test_reconciliation_*.py tests/chaos
 
 check: setup
 	$(BIN)/ruff check .
