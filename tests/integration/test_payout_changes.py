@@ -1,6 +1,8 @@
 """Payout accounts on a real database: proven by their own keys, changed by two people and after a delay.
 
 Every wrong turn leaves the account as it was.
+
+What propose_payout begins, apply_payout_changes ends when its time has come.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Sweeps of BTC on a real node: planned here, signed elsewhere with the merchant's key, followed until final."""
+"""Sweeps of BTC on a real node: planned here, signed elsewhere with the merchant's key, followed until final.
+
+What plan_sweep gives out, and what follow_sweeps sees of it on the chain.
+"""
 
 from __future__ import annotations
 
