@@ -10,7 +10,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from shared.kernel.errors import Forbidden
 from shared.kernel.facts import Fact
 from shared.kernel.ids import MerchantId, ShopId, uuid7_hex
 
@@ -69,11 +68,6 @@ class By:
         """Return whether the caller works for this merchant, in any role; with `shop_id`, at that shop."""
         here = shop_id is None or self.shop_id in (None, shop_id)
         return here and self.merchant_id == merchant_id and bool(self.roles & STAFF)
-
-    def must_be_staff_of(self, merchant_id: str) -> None:
-        """Raise Forbidden unless the caller works for this merchant."""
-        if not self.staff_of(merchant_id):
-            raise Forbidden("This belongs to another merchant.")
 
 
 @dataclass(frozen=True, slots=True)

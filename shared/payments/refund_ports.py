@@ -1,6 +1,6 @@
 """What refunds need from outside: their payments, an address book of chains, the rate of now, and a turn at sending."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -144,8 +144,3 @@ class Alarms(Protocol):
 def slots_of(refund: Refund) -> frozenset[str]:
     """Return what the refund's present attempt uses up, whichever of its transactions confirms."""
     return frozenset(slot for signed in refund.signed for slot in signed.slots)
-
-
-def slots_by(refunds: Collection[Refund]) -> dict[str, RefundId]:
-    """Return which refund each slot belongs to."""
-    return {slot: refund.refund_id for refund in refunds for slot in slots_of(refund)}

@@ -170,10 +170,3 @@ class Sweeping:
     store: SweepStore
     chains: Mapping[str, SweepChain]
     clock: Clock
-
-
-@dataclass(frozen=True, slots=True)
-class SweepDesk:
-    """What showing sweeps is given."""
-
-    store: SweepStore

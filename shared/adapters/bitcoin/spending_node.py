@@ -47,10 +47,6 @@ class _WalletInfo(msgspec.Struct):
     scanning: bool | dict[str, float] = False
 
 
-class _Wallets(msgspec.Struct):
-    wallets: list[dict[str, msgspec.Raw]]
-
-
 class _Imported(msgspec.Struct):
     success: bool
 

@@ -4,6 +4,7 @@ The txid of an unsigned native segwit transaction is that of the signed one: it 
 what comes back signed is the plan exactly when its txid is. The node needs `-txindex` to say where a transaction is.
 """
 
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ LIMITS: Final = Limits(timeout_s=15, attempts=3, concurrent=4)
 _HARDENED: Final = 1 << 31
 _NOT_FOUND: Final = -5
 _IN_CHAIN_ALREADY: Final = -27
+_HEX: Final = re.compile(r"(0x)?([0-9a-fA-F]{2})+")
 
 
 class _Place(msgspec.Struct):
@@ -195,10 +197,8 @@ def _key(coin: Sweepable, wanted: Wanted) -> tuple[object, DerivationPath]:
 
 def _raw(text: str) -> bytes:
     """Return the bytes of a signed transaction in hex, or of a signed PSBT in base64. Raises Invalid."""
-    try:
+    if _HEX.fullmatch(text):  # a PSBT in base64 begins with cHNidP
         return bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        pass
     try:
         psbt = PSBT.parse(b64decode(text, validate=True))
         done = finalizer.finalize_psbt(psbt)
