@@ -26,7 +26,8 @@ def engines(*, light: bool = False, in_memory: bool = False) -> list[Component]:
     return [
         *(Postgres(in_memory=in_memory), Valkey(), Kafka(light=light)),
         *(PubSub(light=light), Firestore(light=light), Aws()),
-        *(Feeds(), bitcoin.Bitcoin(), ethereum.Ethereum()),
+        *(Feeds(), bitcoin.Bitcoin()),
+        ethereum.Ethereum(save_every_s=ethereum.NEVER_S if in_memory else ethereum.SAVE_EVERY_S),
     ]
 
 

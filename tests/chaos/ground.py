@@ -36,7 +36,6 @@ STOCKED = 1_000_000
 REFUNDS = {"stuck_after_s": {"bitcoin": 15, "evm": 10}}
 """Fees are bumped soon, so that some of them are."""
 _CONFIRMATIONS: tuple[dict[str, int], ...] = ({}, {"BTC": 2, "ETH": 5, "USDC": 3, "USDT": 4})
-_NEVER_S = 86_400
 
 
 class ChaosPlatform(Platform):
@@ -95,7 +94,7 @@ def ground(workdir: Path, plan: Plan, *, in_memory: bool, light: bool, say: Any)
 def _engines(light: bool, in_memory: bool) -> list[Component]:
     """Return the engines; Ethereum's saves its chain when it is stopped, since saving it all the time is slow."""
     usual = [each for each in engines(light=light, in_memory=in_memory) if each.name != "ethereum"]
-    return [*usual, ethereum.Ethereum(save_every_s=_NEVER_S)]
+    return [*usual, ethereum.Ethereum(save_every_s=ethereum.NEVER_S)]
 
 
 def _furnished(platform: Platform, plan: Plan) -> Ground:
