@@ -198,7 +198,7 @@ class PaymentStore(Store[Payment], Protocol):
     async def expose(
         self, payment_id: PaymentId, rule: Callable[[Payment, int], Sequence[Fact]], *, by: By, now: datetime
     ) -> bool:
-        """Decide about one payment, locked; what would settle it beyond its shop's loss cap is not done.
+        """Decide about one payment, locked; it is not settled beyond its shop's loss cap, or while nodes disagree.
 
         `rule` takes the payment and how far its chain was read. All settlements at risk of a shop are one after the
         other: the cap bounds what is open, and what was taken within an hour. Raises AlreadyTaken.

@@ -20,6 +20,8 @@ from tests.integration.paying import Paying, both
 CHAIN = "bitcoin"
 PRICE = 420
 TAKES = Sql("update shops set zero_confirmation = :policy::jsonb")
+DISPUTED = Sql("update chain_cursors set agreed = height - 1")
+AGREED = Sql("update chain_cursors set agreed = null")
 LONG_AGO = Sql("update payments set exposed_at = exposed_at - interval '2 hours' where payment_id = :id")
 
 
@@ -130,6 +132,20 @@ async def test_a_double_spend_takes_it_back_before_any_block(paying: Paying, wal
     wallet.mine(1)
     await paying.settle(CHAIN)
     assert (await paying.payment(asked.payment_id)).settled
+
+
+async def test_nothing_is_taken_before_its_block_while_two_nodes_do_not_agree(
+    paying: Paying, wallet: BitcoinWallet
+) -> None:
+    await takes(paying, orders=PRICE, cap=10 * PRICE)
+    await paying.db.run(DISPUTED)
+    asked, _ = await paid(paying, wallet)
+    assert not asked.settled
+    await paying.db.run(AGREED)
+    await sighted(paying, asked.payment_id)
+    assert (await paying.payment(asked.payment_id)).settled
+    wallet.mine(1)
+    await paying.settle(CHAIN)
 
 
 @pytest.mark.parametrize("policy", [None, PRICE - 1])

@@ -71,7 +71,7 @@ _WATCHED: Final = Sql("select from chain_cursors where chain = :chain")
 _TAKEN: Final = Sql("select from inbox where operation = :operation and event_id = :event_id")
 _CURSOR: Final = Sql("select coalesce(agreed, height), final_height from chain_cursors where chain = :chain for share")
 _CURSOR_OF: Final = Sql(
-    "select coalesce(agreed, height) from chain_cursors"
+    "select coalesce(agreed, height), coalesce(agreed >= height, true) from chain_cursors"
     " where chain = (select chain from payments where payment_id = :payment_id)"
     " for share"
 )
@@ -239,17 +239,20 @@ class PostgresPayments(StateStore[Payment]):
     async def expose(
         self, payment_id: PaymentId, rule: Callable[[Payment, int], Sequence[Fact]], *, by: By, now: datetime
     ) -> bool:
-        """Decide about one payment, locked; what would settle it beyond its shop's loss cap is not done."""
+        """Decide about one payment, locked; it is not settled beyond its shop's loss cap, or while nodes disagree."""
 
         def work(connection: Connection) -> bool:
             _take(connection, by)
             cursor = connection.run(_CURSOR_OF, {"payment_id": payment_id})
             found = stored(Payment, connection.run(_ONE, {"payment_id": payment_id})[0])
             payment = found.state
-            facts = rule(payment, cursor[0][0]) if cursor else ()
+            if not cursor:
+                return False
+            height, undisputed = cursor[0]
+            facts = rule(payment, height)
             if any(isinstance(fact, PaymentSettled) for fact in facts):
                 paid = connection.run(_SETTLED, {"order_ids": [payment.order_id]})
-                if paid or not _bears(connection, payment):
+                if paid or not undisputed or not _bears(connection, payment):
                     return False
             return bool(append_all(connection, [(found, facts)], by=by, now=now, region=self._region))
 
