@@ -1,12 +1,10 @@
 """How payments end besides expiring: another coin, an order called off, goods gone unpaid, late coins. Real engines."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
-from emulators.component import Running
 from emulators.wallets import EvmWallet
 from shared.adapters.postgres.database import Sql
 from shared.adapters.postgres.ledger_check import check
@@ -20,25 +18,11 @@ from shared.payments.facts import Closing, PaymentExpired
 from shared.payments.model import Finality, PaymentView
 from shared.payments.statement import BalanceView
 from shared.payments.write_off_payment import write_off_payment
-from tests.integration.paying import Paying, both
+from tests.integration.paying import Paying
 
 CHAIN = "evm:31337"
 STATUS = Sql("update orders set status = :status, payment_id = :payment_id where order_id = :order_id")
 RATE = Sql("update price_latest set rate = rate * :by::numeric where asset = :asset")
-
-
-@pytest.fixture(scope="module")
-def wallet(ethereum: Running) -> EvmWallet:
-    return EvmWallet(ethereum.env["EVM_RPC_URL"])
-
-
-@pytest.fixture
-async def paying(database: str, ethereum: Running, wallet: EvmWallet) -> AsyncIterator[Paying]:
-    wallet.mine(20)
-    paying = await Paying(database, both(None, dict(ethereum.env))).opened()
-    await paying.scan(CHAIN)
-    yield paying
-    await paying.closed()
 
 
 async def told(paying: Paying, asked: PaymentView, status: str) -> int:

@@ -1,7 +1,6 @@
 """What one payment does to others, on real engines: one that can't be decided about, two quotes of one order."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -26,20 +25,6 @@ MENDED = Sql("update payments set transfers = :transfers::jsonb where payment_id
 BEHIND = Sql("update payments set version = version + :by::bigint where payment_id = :id")
 TAKES = Sql('update shops set zero_confirmation = \'{"max_order": "9999", "hourly_cap": "9999"}\'')
 OVERDUE = Sql("update payments set expires_at = expires_at - interval '2 days' where payment_id = any(:ids::text[])")
-
-
-@pytest.fixture(scope="module")
-def wallet(ethereum: Running) -> EvmWallet:
-    return EvmWallet(ethereum.env["EVM_RPC_URL"])
-
-
-@pytest.fixture
-async def paying(database: str, ethereum: Running, wallet: EvmWallet) -> AsyncIterator[Paying]:
-    wallet.mine(20)
-    paying = await Paying(database, both(None, dict(ethereum.env))).opened()
-    await paying.scan(CHAIN)
-    yield paying
-    await paying.closed()
 
 
 async def state(paying: Paying, asked: PaymentView) -> Payment:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from emulators.component import Running
 from emulators.json_rpc import call
-from emulators.wallets import BitcoinWallet, EvmWallet
 from shared.adapters.bitcoin.holdings import BitcoinHoldings
 from shared.adapters.postgres.database import Sql
 from shared.adapters.postgres.reconciliation import PostgresRuns
@@ -25,25 +23,7 @@ from shared.payments.reconcile_payments import Holdings, Outcome, Reading, recon
 from shared.payments.reconciliation import Difference, Kind
 from shared.payments.reconciliation_chain import Receiver
 from shared.payments.reconciliation_wallet import Wallet
-from tests.integration.reconciling import BITCOIN, CLOSED, EVM, RUNS, World, named, opened
-
-
-@pytest.fixture(scope="module")
-def bitcoins(bitcoin: Running) -> BitcoinWallet:
-    return BitcoinWallet(bitcoin.env["BITCOIN_RPC_URL"], coins=20)
-
-
-@pytest.fixture(scope="module")
-def ethers(ethereum: Running) -> EvmWallet:
-    return EvmWallet(ethereum.env["EVM_RPC_URL"])
-
-
-@pytest.fixture
-async def world(
-    database: str, bitcoin: Running, ethereum: Running, bitcoins: BitcoinWallet, ethers: EvmWallet
-) -> AsyncIterator[World]:
-    async with opened(database, {**bitcoin.env, **ethereum.env}, bitcoins, ethers) as world:
-        yield world
+from tests.integration.reconciling import BITCOIN, CLOSED, EVM, RUNS, World, named
 
 
 async def test_what_is_right_is_named_by_nobody(world: World) -> None:

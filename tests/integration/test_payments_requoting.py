@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
@@ -10,7 +9,6 @@ from itertools import count
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from emulators.component import Running
 from emulators.wallets import EvmWallet
 from shared.adapters.postgres.database import Sql
 from shared.kernel.decision import AlreadyAnswered, By, Claim
@@ -20,26 +18,12 @@ from shared.kernel.money import Asset
 from shared.payments.model import PaymentView
 from shared.payments.quote import message
 from shared.payments.requote_payment import MOST, NotRequotable, requote_payment
-from tests.integration.paying import Paying, both
+from tests.integration.paying import Paying
 
 CHAIN = "evm:31337"
 RATE = Sql("update price_latest set rate = rate * :by::numeric where asset = :asset")
 OVER = Sql("update orders set status = 'expired' where order_id = :order_id")
 _keys = count()
-
-
-@pytest.fixture(scope="module")
-def wallet(ethereum: Running) -> EvmWallet:
-    return EvmWallet(ethereum.env["EVM_RPC_URL"])
-
-
-@pytest.fixture
-async def paying(database: str, ethereum: Running, wallet: EvmWallet) -> AsyncIterator[Paying]:
-    wallet.mine(20)
-    paying = await Paying(database, both(None, dict(ethereum.env))).opened()
-    await paying.scan(CHAIN)
-    yield paying
-    await paying.closed()
 
 
 async def requote(paying: Paying, asked: PaymentView, by: By, key: str | None = None) -> PaymentView:

@@ -40,11 +40,6 @@ def bitcoins(bitcoin: Running) -> BitcoinWallet:
     return BitcoinWallet(bitcoin.env["BITCOIN_RPC_URL"], coins=10)
 
 
-@pytest.fixture(scope="module")
-def ethers(ethereum: Running) -> EvmWallet:
-    return EvmWallet(ethereum.env["EVM_RPC_URL"])
-
-
 class Refunding:
     """A shop that gives coins back, from wallets of the test's own, and who compares."""
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
-from emulators.component import Running
-from emulators.wallets import BitcoinWallet, EvmWallet
 from shared.adapters.postgres.database import Sql
 from shared.kernel.decision import By, Claim, Role
 from shared.kernel.errors import NotFound
@@ -22,25 +19,7 @@ from shared.payments.get_reconciliation import (
     get_reconciliation,
 )
 from shared.payments.reconciliation import Kind
-from tests.integration.reconciling import BITCOIN, EVM, World, named, opened
-
-
-@pytest.fixture(scope="module")
-def bitcoins(bitcoin: Running) -> BitcoinWallet:
-    return BitcoinWallet(bitcoin.env["BITCOIN_RPC_URL"], coins=20)
-
-
-@pytest.fixture(scope="module")
-def ethers(ethereum: Running) -> EvmWallet:
-    return EvmWallet(ethereum.env["EVM_RPC_URL"])
-
-
-@pytest.fixture
-async def world(
-    database: str, bitcoin: Running, ethereum: Running, bitcoins: BitcoinWallet, ethers: EvmWallet
-) -> AsyncIterator[World]:
-    async with opened(database, {**bitcoin.env, **ethereum.env}, bitcoins, ethers) as world:
-        yield world
+from tests.integration.reconciling import BITCOIN, EVM, World, named
 
 
 async def test_coins_that_the_shop_moved_itself_are_named_until_somebody_says_so(world: World) -> None:

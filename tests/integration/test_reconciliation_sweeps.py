@@ -30,11 +30,6 @@ def bitcoins(bitcoin: Running) -> BitcoinWallet:
     return BitcoinWallet(bitcoin.env["BITCOIN_RPC_URL"], coins=10)
 
 
-@pytest.fixture(scope="module")
-def ethers(ethereum: Running) -> EvmWallet:
-    return EvmWallet(ethereum.env["EVM_RPC_URL"])
-
-
 @dataclass
 class Sweeping:
     """A shop that moves its coins, and who compares."""

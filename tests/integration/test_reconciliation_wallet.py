@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
-from emulators.component import Running
 from emulators.wallets import BitcoinWallet, EvmWallet
 from shared.adapters.bitcoin.holdings import BitcoinHoldings
 from shared.adapters.evm.chain import Token
@@ -17,30 +15,18 @@ from shared.kernel.decision import By
 from shared.kernel.money import Asset
 from shared.payments.reconcile_payments import Summary, reconcile_payments
 from shared.payments.reconciliation import Kind
-from tests.integration.reconciling import BITCOIN, EVM, World, opened
+from tests.integration.reconciling import BITCOIN, EVM, World
 
 ACKNOWLEDGE = Sql(
     "update reconciliation_differences set acknowledged_at = clock_timestamp(), acknowledged_by = 'operator'"
 )
 
 
-@pytest.fixture(scope="module")
-def bitcoins(bitcoin: Running) -> BitcoinWallet:
-    return BitcoinWallet(bitcoin.env["BITCOIN_RPC_URL"], coins=4)
-
-
-@pytest.fixture(scope="module")
-def ethers(ethereum: Running) -> EvmWallet:
-    return EvmWallet(ethereum.env["EVM_RPC_URL"])
-
-
 @pytest.fixture
-async def world(
-    database: str, bitcoin: Running, ethereum: Running, bitcoins: BitcoinWallet, ethers: EvmWallet
-) -> AsyncIterator[World]:
-    async with opened(database, {**bitcoin.env, **ethereum.env}, bitcoins, ethers) as world:
-        await world.final()
-        yield world
+async def world(world: World) -> World:
+    """What the other tests start from, with all of it final."""
+    await world.final()
+    return world
 
 
 async def compared(world: World, chain: BitcoinHoldings | EvmHoldings) -> Summary:
