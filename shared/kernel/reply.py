@@ -1,6 +1,6 @@
 """What an HTTP operation answers: a view, a status and headers, encoded exactly once."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -55,3 +55,13 @@ class Reply(Generic[V]):
     def stored(self) -> StoredReply:
         """Return what is kept under an Idempotency-Key."""
         return StoredReply(self.status, self.headers, self.body)
+
+
+class Streamed(Reply[bytes]):
+    """Bytes that come as they come: sent one by one, kept nowhere."""
+
+    def __init__(
+        self, chunks: AsyncGenerator[bytes, None], *, content_type: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(b"", content_type=content_type, headers=headers)
+        self.chunks = chunks
