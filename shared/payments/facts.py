@@ -259,6 +259,7 @@ class RefundDelay(StrEnum):
     """What an approved refund waits for."""
 
     NOT_FINAL = "not_final"
+    COINS_GONE = "coins_gone"
     WALLET_SHORT = "wallet_short"
     FEE_TOO_HIGH = "fee_too_high"
     REFUSED = "refused"
@@ -315,6 +316,12 @@ class RefundDeclined(RefundFact):
     type: ClassVar = "payment.refund_declined.v1"
     declined_by: str
     reason: str | None = None
+
+
+class RefundLapsed(RefundFact):
+    """Its coins were gone from the chain for a day, and nothing was signed: it is over, and reserves them no more."""
+
+    type: ClassVar = "payment.refund_lapsed.v1"
 
 
 class RefundDelayed(RefundFact):

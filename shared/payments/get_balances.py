@@ -11,10 +11,13 @@ from shared.payments.statement import ShopBalances, TrialBalance, balance_views
 
 
 async def get_balances(*, by: By, using: Bookkeeping) -> Reply[TrialBalance]:
-    """Return what stands in every account, in base units; under a key for one shop, in that shop's alone."""
+    """Return what stands in every account, in base units; under a key for some shops, in those alone."""
     if by.merchant_id is None:
         raise Forbidden("Only a merchant has balances.")
-    found = await using.ledger.balances(by.merchant_id, by.shop_id)
+    one = next(iter(by.shop_ids)) if by.shop_ids is not None and len(by.shop_ids) == 1 else None
+    found = await using.ledger.balances(by.merchant_id, one)
+    if by.shop_ids is not None:
+        found = {shop_id: balances for shop_id, balances in found.items() if shop_id in by.shop_ids}
     total: Counter[Line] = Counter()
     for balances in found.values():
         total.update(balances)

@@ -110,13 +110,25 @@ class Reconciliations(Protocol):
         ...
 
     async def differences(
-        self, merchant_id: MerchantId, shop_id: ShopId | None, during: Window | None, *, after: str | None, limit: int
+        self,
+        merchant_id: MerchantId,
+        shop_ids: frozenset[ShopId] | None,
+        during: Window | None,
+        *,
+        after: str | None,
+        limit: int,
     ) -> Page[DifferenceView]:
-        """Return the merchant's differences that were open during some time, or are open; of one shop where named."""
+        """Return the merchant's differences that were open during some time, or are open; of some shops where named."""
         ...
 
     async def acknowledge(
-        self, difference_id: DifferenceId, merchant_id: MerchantId, shop_id: ShopId | None, reason: str, *, by: By
+        self,
+        difference_id: DifferenceId,
+        merchant_id: MerchantId,
+        shop_ids: frozenset[ShopId] | None,
+        reason: str,
+        *,
+        by: By,
     ) -> Reply[DifferenceView] | None:
         """Note that somebody knows, once; None where the merchant has no such open difference.
 
@@ -134,14 +146,14 @@ class Showing:
 
 
 async def get_reconciliation(asked: GetReconciliation, *, by: By, using: Showing) -> Reply[ReconciliationView]:
-    """Return the last runs and the differences of the caller's shops; under a key for one shop, of that one's."""
+    """Return the last runs and the differences of the caller's shops; under a key for some shops, of those."""
     if by.merchant_id is None:
         raise Forbidden("Only a merchant has books.")
     during = _day(asked.day)
     before = during.end if during else using.clock.now()
     runs = await using.kept.runs(before)
     found, after = await using.kept.differences(
-        by.merchant_id, by.shop_id, during, after=asked.cursor, limit=asked.limit
+        by.merchant_id, by.shop_ids, during, after=asked.cursor, limit=asked.limit
     )
     return Reply(ReconciliationView(day=asked.day, runs=tuple(runs), differences=tuple(found), next=after))
 
@@ -155,7 +167,7 @@ async def acknowledge_difference(
     """
     if by.merchant_id is None:
         raise NotFound("There is no such open difference among yours.")
-    kept = await using.kept.acknowledge(difference_id, by.merchant_id, by.shop_id, command.reason, by=by)
+    kept = await using.kept.acknowledge(difference_id, by.merchant_id, by.shop_ids, command.reason, by=by)
     if kept is None:
         raise NotFound("There is no such open difference among yours.")
     return kept

@@ -17,6 +17,7 @@ from shared.payments.facts import (
     RefundConfirmed,
     RefundDeclined,
     RefundFailed,
+    RefundLapsed,
     RefundSigned,
 )
 from shared.payments.ledger import entries
@@ -34,6 +35,7 @@ Moving = (
     | PaymentSwept
     | RefundApproved
     | RefundDeclined
+    | RefundLapsed
     | RefundSigned
     | RefundConfirmed
     | RefundFailed

@@ -3,7 +3,7 @@
 from shared.kernel.errors import Bug
 from shared.kernel.money import Money
 from shared.payments import facts
-from shared.payments.refund_model import MinedIn, Refund, RefundState, SignedBytes
+from shared.payments.refund_model import POLICY, MinedIn, Refund, RefundState, SignedBytes
 
 
 def fold(refunds: tuple[Refund, ...], fact: facts.RefundFact) -> tuple[Refund, ...]:
@@ -45,6 +45,8 @@ def _changes(refund: Refund, fact: facts.RefundFact) -> dict[str, object]:
             return {"approved_by": approved_by, "state": RefundState.APPROVED if agreed else refund.state}
         case facts.RefundDeclined():
             return {"state": RefundState.DECLINED, "declined_by": fact.declined_by, "delayed": None}
+        case facts.RefundLapsed():
+            return {"state": RefundState.DECLINED, "declined_by": POLICY, "delayed": None}
         case facts.RefundDelayed():
             return {"delayed": fact.reason}
         case facts.RefundSigned():

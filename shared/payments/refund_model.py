@@ -11,6 +11,9 @@ from shared.kernel.money import Fiat, Frozen, KnownAsset, Money, Units
 from shared.kernel.text import Line
 from shared.payments.facts import RefundDelay, RefundRate
 
+POLICY: Final = "policy"
+"""Who approves what needs nobody's consent, and declines what nothing is left of."""
+
 
 class RefundState(StrEnum):
     """How far a refund has come. Declined and confirmed are ends."""

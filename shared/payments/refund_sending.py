@@ -16,7 +16,7 @@ from shared.payments.chain import ReceiveAddress
 from shared.payments.facts import RefundDelay
 from shared.payments.held import claims
 from shared.payments.ledger import Position
-from shared.payments.lifecycle import who
+from shared.payments.lifecycle import HOLD, who
 from shared.payments.model import Payment
 from shared.payments.refund_model import SENT, Refund, RefundState, SignedBytes
 from shared.payments.refund_policy import RefundPolicy
@@ -42,7 +42,7 @@ def blocked(
     """Return why an approved refund can't be signed now, None when it can.
 
     Its coins must be the customer's (or the shop's, which gave them up) now, and as many must be final on the chain
-    beyond all that has other claims to them.
+    beyond all that has other claims to them. They are gone where a reorganisation took them.
     """
     if refund.failures >= policy.most_failures:
         return RefundDelay.FAILED
@@ -50,10 +50,18 @@ def blocked(
     sent = [other for other in payment.refunds if other.refund_id != refund.refund_id and other.state in SENT]
     revoked = [*sent, refund]
     now = claims(payment, position.credited, asset, gone=sent, revoked=revoked)
+    if now.refundable < refund.amount.units:
+        return RefundDelay.COINS_GONE
     deep = min(final_height, height - payment.final_depth + 1)
     final = claims(payment, position.credited, asset, gone=sent, revoked=revoked, up_to=deep)
-    enough = min(now.refundable, final.refundable) >= refund.amount.units
-    return None if enough else RefundDelay.NOT_FINAL
+    return None if final.refundable >= refund.amount.units else RefundDelay.NOT_FINAL
+
+
+def lapsed(payment: Payment, refund: Refund, why: RefundDelay, *, now: datetime) -> facts.RefundLapsed | None:
+    """Return the end of a refund whose coins have been gone for a day: it would reserve for ever what may come back."""
+    if not why is refund.delayed is RefundDelay.COINS_GONE or now - refund.changed_at < HOLD:
+        return None
+    return facts.RefundLapsed(**about(payment, refund, now))
 
 
 def signed_fact(

@@ -21,11 +21,9 @@ from shared.payments.held import claims
 from shared.payments.ledger import Position
 from shared.payments.lifecycle import visible, who
 from shared.payments.model import Payment
-from shared.payments.refund_model import DecideRefund, Refund, RefundState, RequestRefund
+from shared.payments.refund_model import POLICY, DecideRefund, Refund, RefundState, RequestRefund
 from shared.payments.refund_policy import MOST, MOST_DECLINED, RefundPolicy
 
-POLICY: Final = "policy"
-"""Who approves what needs nobody's consent."""
 _ASKING: Final = frozenset({Role.OWNER, Role.MANAGER})
 
 

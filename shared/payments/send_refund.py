@@ -24,7 +24,7 @@ from shared.payments.model import Payment
 from shared.payments.refund_model import OPEN, Refund, RefundState
 from shared.payments.refund_policy import RefundPolicy
 from shared.payments.refund_ports import Alarms, Sendings, SendTurn, SlotTaken
-from shared.payments.refund_sending import about, blocked, intent_of, observed, signed_fact, stuck, transaction
+from shared.payments.refund_sending import about, blocked, intent_of, lapsed, observed, signed_fact, stuck, transaction
 from shared.payments.refunds import find
 from shared.payments.spending import Draft, HotWallet, SignedTransaction, WalletShort, Whereabouts
 
@@ -32,6 +32,7 @@ BATCH: Final = 100
 BUDGET_S: Final = 15.0
 """A pass stops after so long; the next one goes on behind the payment it looked at last."""
 TRIES: Final = 3
+_TIME_HELPS: Final = frozenset({RefundDelay.NOT_FINAL, RefundDelay.COINS_GONE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,8 @@ class _Step:
         heights = {"height": self.turn.height, "final_height": self.turn.final_height}
         why = blocked(position, refund, **heights, policy=using.policy)
         if why is not None:
-            await self._delay(why, "")
+            over = lapsed(self.found.state, refund, why, now=using.clock.now())
+            await (self._record(over) if over else self._delay(why, ""))
             return
         home = await using.wallet.address()
         if home.key == refund.to_key:
@@ -247,7 +249,7 @@ class _Step:
 
     async def _delay(self, why: RefundDelay, detail: str) -> None:
         """Note what it waits for, once; whoever can help is told every time."""
-        if why is not RefundDelay.NOT_FINAL:
+        if why not in _TIME_HELPS:
             self.using.alarms.raised(self.turn.chain, self.refund_id, why, detail)
         if self.refund.delayed is not why:
             told = about(self.found.state, self.refund, self.using.clock.now())

@@ -278,7 +278,12 @@ def _refunded(
 
 
 def _without_coins(row: Row, asset: str, truth: Truth) -> bool:
-    """Tell whether the chain has taken back so much that what was agreed to can't all be sent."""
+    """Tell whether the chain has taken back so much that what was agreed to can't all be sent.
+
+    Of a payment that may still settle nothing is sent: what is left of it waits for the rest.
+    """
+    if asset == row.asset and not row.settled and not row.expired:
+        return True
     there = sum(coin.units for coin in truth.coins.get(row.address, []) if coin.asset == asset)
     agreed = [each for each in row.refunds if each["amount"]["asset"] == asset]
     agreed = [each for each in agreed if each["state"] not in ("requested", "declined")]

@@ -21,6 +21,7 @@ from emulators.people import StepFailed
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.order_terms import PostgresMenus, PostgresShopTerms
 from shared.adapters.postgres.orders import PostgresOrders, PostgresPaymentStandings
+from shared.adapters.postgres.recipes import PostgresOrderRecipes
 from shared.kernel.decision import By, Claim, Role
 from shared.kernel.errors import Transient
 from shared.kernel.ids import ItemId, MerchantId, ShopId
@@ -164,6 +165,7 @@ class Payers:
             store=PostgresOrders(db, region="local", lanes=1),
             shops=PostgresShopTerms(db),
             menus=PostgresMenus(db),
+            recipes=PostgresOrderRecipes(db),
             payments=PostgresPaymentStandings(db),
             clock=SlowClock(PAY_WITHIN - _LEFT),
         )

@@ -33,7 +33,7 @@ _UNDECIDED: Final = Sql(
     " or (not settled and included >= due - tolerance))"
 )
 _REFUNDS: Final = Sql(
-    "select r->>'delayed' = 'not_final' and r->>'state' = 'approved', string_agg(concat_ws(' ', r->>'refund_id',"
+    "select r->>'delayed' = 'coins_gone' and r->>'state' = 'approved', string_agg(concat_ws(' ', r->>'refund_id',"
     " r->>'state', r->>'delayed', r->'amount'->>'units', r->'amount'->>'asset', 'of', payment_id), ', '), count(*)"
     " from payments, jsonb_array_elements(refunds) as r"
     " where r->>'state' in ('approved', 'signed', 'broadcast', 'mined') group by 1"

@@ -11,7 +11,7 @@ from shared.adapters.postgres.payment_terms import PostgresQuotes
 from shared.adapters.postgres.refunds import PostgresRefunds, PostgresSendings
 from shared.adapters.refund_destinations import ParsedDestinations
 from shared.adapters.refund_market import RefundMarkets
-from shared.kernel.clock import SystemClock
+from shared.kernel.clock import Clock, SystemClock
 from shared.kernel.decision import By, Claim, Role
 from shared.kernel.errors import Problem
 from shared.kernel.ids import PaymentId, RefundId
@@ -100,6 +100,7 @@ class Refunding(Asking):
         self.world = PlayedChain("bitcoin", nonces)
         self.wallet = PlayedWallet(self.world)
         self.alarms = Quiet()
+        self.clock: Clock = SystemClock()
 
     async def overpaid(self, share: float = 3) -> Payment:
         """Return a payment that got so many times what is due, in a final block."""
@@ -120,7 +121,7 @@ class Refunding(Asking):
                 alarms=self.alarms,
                 policy=self.policy,
                 family="bitcoin",
-                clock=SystemClock(),
+                clock=self.clock,
             )
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from pg8000.exceptions import DatabaseError
@@ -17,6 +18,7 @@ from shared.kernel.errors import Fenced, NotFound, VersionConflict
 from shared.kernel.ids import MerchantId, RefundId
 from shared.kernel.money import Asset, Money
 from shared.payments.facts import RefundSigned
+from shared.payments.lifecycle import HOLD
 from shared.payments.list_refunds import list_refunds
 from shared.payments.refund_model import ListRefunds, RefundState
 from shared.payments.refund_policy import RefundPolicy
@@ -25,6 +27,7 @@ from shared.payments.refund_sending import about
 from shared.payments.refunds import FourEyes, RefundExceedsHeld
 from shared.payments.request_refund import BadDestination
 from tests.integration.dying import DyingDatabase, Killed
+from tests.integration.ordering import FixedClock
 from tests.integration.paying import Paying, both
 from tests.integration.refunding import BY, EASY, Refunding
 from tests.integration.test_payments_ledger import Books
@@ -150,6 +153,32 @@ async def test_rule_8_coins_that_are_not_final_wait(books: Books) -> None:
     await refunding.send()
     assert not refunding.world.seen  # and now they are not there at all
     assert await refunding.slots() == {}
+    assert (await refunding.refund(asked.refund_id)).delayed == "coins_gone"
+
+
+async def test_rule_8_a_refund_whose_coins_are_gone_for_a_day_lapses_and_can_be_asked_for_again(books: Books) -> None:
+    refunding = Refunding(books)
+    payment = await books.paid(3)
+    asked = await refunding.ask(payment)
+    await books.reorganised(1)
+    await refunding.send()
+    gone_at = (await refunding.refund(asked.refund_id)).changed_at
+    for elapsed, state in ((HOLD - timedelta(seconds=1), RefundState.APPROVED), (HOLD, RefundState.DECLINED)):
+        refunding.clock = FixedClock(gone_at + elapsed)
+        await refunding.send()
+        assert (await refunding.refund(asked.refund_id)).state is state
+    with pytest.raises(RefundExceedsHeld):
+        await refunding.ask(payment)
+    key = (await refunding.payment(payment.payment_id)).watch_key
+    books.chain.mine(books.chain.paid(key, 3 * payment.due.units))
+    await books.read()
+    again = await refunding.ask(payment)
+    for _ in range(12):
+        books.chain.mine()
+    await books.read()
+    refunding.clock = SystemClock()
+    await refunding.to_the_end()
+    assert refunding.paid() == [again.refund_id]
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_coins_that_were_asked_back_and_not_sent_stay_when_the_goods_are_written
     told.tell(write_off(told.payment, now=START))
     told.decide(height=9)
     assert told.payment.settled
-    assert blocking(told, refund_id, height=9, final_height=9) is facts.RefundDelay.NOT_FINAL
+    assert blocking(told, refund_id, height=9, final_height=9) is facts.RefundDelay.COINS_GONE
     assert refund_of(told.position, refund_id).state is RefundState.APPROVED  # the shop can decline it
 
 

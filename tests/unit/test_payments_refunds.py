@@ -17,10 +17,10 @@ from shared.kernel.money import Asset, Fiat, Money, units_down
 from shared.payments import facts
 from shared.payments.facts import RefundDelay, RefundRate
 from shared.payments.ledger import Position, moved
-from shared.payments.lifecycle import confirm, who
+from shared.payments.lifecycle import HOLD, confirm, who
 from shared.payments.refund_model import DecideRefund, Refund, RefundState
 from shared.payments.refund_policy import MOST, MOST_DECLINED, RefundPolicy, policy_of
-from shared.payments.refund_sending import blocked, intent_of, signed_fact
+from shared.payments.refund_sending import blocked, intent_of, lapsed, signed_fact
 from shared.payments.refund_views import refund_view
 from shared.payments.refunds import (
     FourEyes,
@@ -135,7 +135,7 @@ def test_another_coin_goes_back_as_what_it_is_and_somebody_looks_first() -> None
 
 def test_strangers_and_baristas_ask_for_nothing() -> None:
     position = settled()
-    elsewhere = By("key_9", frozenset({Role.MANAGER}), position.payment.merchant_id, shop_id=ShopId.new())
+    elsewhere = By("key_9", frozenset({Role.MANAGER}), position.payment.merchant_id, shop_ids=frozenset({ShopId.new()}))
     rival = By("usr_9", frozenset({Role.OWNER}), MerchantId.new())
     for by in (stranger(), rival, elsewhere, staff(position.payment, "key_9", Role.BARISTA)):
         with pytest.raises(NotFound):
@@ -291,7 +291,22 @@ def test_coins_that_left_the_chain_after_the_refund_was_agreed_to_are_not_sent()
     position = approved(settled())
     arrival = position.payment.transfers[0].model_copy(update={"live": False, "inclusion": None})
     lost = Position(position.payment.model_copy(update={"transfers": (arrival,)}), position.credited)
-    assert why(lost) is RefundDelay.NOT_FINAL
+    assert why(lost) is RefundDelay.COINS_GONE
+    about = {**who(lost.payment), "refund_id": refund_of(lost).refund_id}
+    waiting = folded_on(lost, (facts.RefundDelayed(**about, reason=RefundDelay.COINS_GONE, at=START),))
+    later = START + HOLD
+    for why_now, at, over in (
+        (RefundDelay.COINS_GONE, later, True),
+        (RefundDelay.COINS_GONE, later - timedelta(seconds=1), False),
+        (RefundDelay.NOT_FINAL, later, False),
+    ):
+        told = lapsed(waiting.payment, refund_of(waiting), why_now, now=at)
+        assert (told is not None) is over
+    assert lapsed(lost.payment, refund_of(lost), RefundDelay.COINS_GONE, now=later) is None  # not noted yet
+    told = lapsed(waiting.payment, refund_of(waiting), RefundDelay.COINS_GONE, now=later)
+    assert told is not None
+    over = refund_of(folded_on(waiting, (told,)))
+    assert (over.state, over.declined_by) == (RefundState.DECLINED, "policy")
 
 
 def test_revenue_whose_settlement_was_reversed_meanwhile_is_not_sent_from_what_waits() -> None:
@@ -299,7 +314,7 @@ def test_revenue_whose_settlement_was_reversed_meanwhile_is_not_sent_from_what_w
     assert refund_of(position).of_settled == 1000
     back = facts.PaymentReversed(**who(position.payment), reason="lost", at=START)
     position = folded_on(position, (back,))
-    assert why(position) is RefundDelay.NOT_FINAL
+    assert why(position) is RefundDelay.COINS_GONE
     again = confirm(position.payment, height=9, final_height=0, now=START + timedelta(1))
     assert why(folded_on(position, tuple(again))) is None
 
