@@ -122,6 +122,34 @@ class ReceiptId(Id):
     prefix = "rcv"
 
 
+class AdjustmentId(Id):
+    """A correction of what is noted of a shop's stock."""
+
+    __slots__ = ()
+    prefix = "adj"
+
+
+class TransferId(Id):
+    """Goods sent from one shop of a merchant to another."""
+
+    __slots__ = ()
+    prefix = "trf"
+
+
+class RecipeId(Id):
+    """What an item or a choice takes of a shop's stock; its digits are derived from both."""
+
+    __slots__ = ()
+    prefix = "rcp"
+
+
+class StockItemId(Id):
+    """What a shop wants of one SKU; its digits are derived from shop and SKU."""
+
+    __slots__ = ()
+    prefix = "stk"
+
+
 class ReservationId(Id):
     """The stock an order holds; same digits as the order."""
 
@@ -171,6 +199,27 @@ class DeviceId(Id):
     prefix = "dev"
 
 
+class RatingId(Id):
+    """What a customer thinks of an order; same digits as the order."""
+
+    __slots__ = ()
+    prefix = "rtg"
+
+
+class WebhookId(Id):
+    """An address that a merchant is told things at."""
+
+    __slots__ = ()
+    prefix = "whk"
+
+
+class DeliveryId(Id):
+    """An event on its way to a webhook."""
+
+    __slots__ = ()
+    prefix = "dlv"
+
+
 class PayoutChangeId(Id):
     """A change of the account that a shop is paid to."""
 
@@ -190,3 +239,10 @@ class DifferenceId(Id):
 
     __slots__ = ()
     prefix = "dif"
+
+
+class WalletId(Id):
+    """A wallet that a person has proven to be theirs; the one they came with has their digits."""
+
+    __slots__ = ()
+    prefix = "wal"

@@ -6,8 +6,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from shared.kernel.facts import Fact
-from shared.kernel.hours import Opening
-from shared.kernel.ids import MerchantId, PayoutChangeId, ShopId
+from shared.kernel.hours import Opening, SpecialDay
+from shared.kernel.ids import MerchantId, OrderId, PayoutChangeId, RatingId, ShopId, UserId
 from shared.kernel.money import Asset, Currency, Frozen, Units
 
 
@@ -61,12 +61,66 @@ class ShopRegistered(Fact):
     registered_at: datetime
 
 
+class ShopUpdated(Fact):
+    """What everybody reads of the shop was changed: all of it as it is now."""
+
+    type: ClassVar = "shop.updated.v1"
+    shop_id: ShopId
+    name: str
+    address: str
+    position: Position
+    accepts: tuple[Asset, ...]
+
+
 class ShopHoursSet(Fact):
-    """The weekly opening hours were replaced."""
+    """The weekly opening hours were replaced. Orders are taken until `last_order_min` minutes before closing."""
 
     type: ClassVar = "shop.hours_set.v1"
     shop_id: ShopId
     weekly: tuple[Opening, ...]
+    last_order_min: int = 0
+
+
+class ShopSpecialHoursSet(Fact):
+    """The dates on which other hours hold were replaced."""
+
+    type: ClassVar = "shop.special_hours_set.v1"
+    shop_id: ShopId
+    special: tuple[SpecialDay, ...]
+
+
+class ShopPaused(Fact):
+    """The shop takes no orders, whatever its hours say: until a time, or until somebody resumes it."""
+
+    type: ClassVar = "shop.paused.v1"
+    shop_id: ShopId
+    until: datetime | None
+    reason: str
+    actor: str
+    at: datetime
+
+
+class ShopResumed(Fact):
+    """The shop takes orders again in its hours."""
+
+    type: ClassVar = "shop.resumed.v1"
+    shop_id: ShopId
+    actor: str
+    at: datetime
+
+
+class ShopRated(Fact):
+    """A customer said what they think of an order that was handed over to them; a later one replaces it."""
+
+    type: ClassVar = "shop.rated.v1"
+    rating_id: RatingId
+    order_id: OrderId
+    shop_id: ShopId
+    merchant_id: MerchantId
+    customer_id: UserId
+    stars: int
+    comment: str
+    at: datetime
 
 
 class ShopSpreadsSet(Fact):
@@ -166,7 +220,11 @@ class ShopGapLimitNear(PayoutFact):
 
 ShopFact = (
     ShopRegistered
+    | ShopUpdated
     | ShopHoursSet
+    | ShopSpecialHoursSet
+    | ShopPaused
+    | ShopResumed
     | ShopConfirmationsSet
     | ShopSpreadsSet
     | ShopPayoutProven

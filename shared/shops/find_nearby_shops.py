@@ -10,6 +10,7 @@ from shared.kernel.clock import rfc3339
 from shared.kernel.errors import Invalid
 from shared.kernel.ids import ShopId
 from shared.kernel.reply import Encoded, Reply
+from shared.shops.lifecycle import standing
 from shared.shops.model import FindShops, NearbyShops
 from shared.shops.ports import After, Found, ShopCard, Shops
 
@@ -39,7 +40,7 @@ async def find_nearby_shops(asked: FindShops, *, using: Shops) -> Reply[Encoded[
         for number, one in enumerate(found, start=1):
             after = After((after.seen if after else 0) + 1, one.distance_m, one.shop_id, one.exact)
             card = cards.get(one.shop_id)
-            if card is not None and (not asked.open_now or card.week.standing(now).open):
+            if card is not None and (not asked.open_now or standing(card.week, card.pause, now).open):
                 shops.append(_shown(one, card, now))
             if len(shops) == asked.limit:
                 more = more or number < len(found)
@@ -51,9 +52,9 @@ async def find_nearby_shops(asked: FindShops, *, using: Shops) -> Reply[Encoded[
 
 def _shown(found: Found, card: ShopCard, now: datetime) -> str:
     """Return a NearbyShop as JSON."""
-    standing = card.week.standing(now)
-    change = f',"changes_at":"{rfc3339(standing.changes_at)}"' if standing.changes_at else ""
-    open_ = "true" if standing.open else "false"
+    now_ = standing(card.week, card.pause, now)
+    change = f',"changes_at":"{rfc3339(now_.changes_at)}"' if now_.changes_at else ""
+    open_ = "true" if now_.open else "false"
     return f'{card.listed[:-1]},"distance_m":{round(found.distance_m)},"open":{open_}{change}}}'
 
 

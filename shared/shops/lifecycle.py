@@ -1,24 +1,30 @@
 """The rules of a shop. Pure: a rule takes the state and what is known, returns facts or refuses."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from shared.kernel.decision import By, Role
 from shared.kernel.errors import Bug, Forbidden, Invalid, NotFound
 from shared.kernel.facts import Fact
-from shared.kernel.hours import changes_at, open_window
+from shared.kernel.hours import Pause, Standing, Week
 from shared.kernel.ids import MerchantId, ShopId, UserId
 from shared.shops import facts, payout_lifecycle
 from shared.shops.facts import PayoutAccount, Position
 from shared.shops.model import (
+    MAX_AHEAD,
+    MAX_PAUSE,
     Family,
     OwnShopView,
+    PauseShop,
     RegisterShop,
     SetConfirmations,
     SetOpeningHours,
+    SetSpecialHours,
     SetSpreads,
     Shop,
     ShopView,
+    UpdateShop,
 )
 
 
@@ -27,8 +33,8 @@ def merchant_of(by: By) -> MerchantId:
 
     Raises Forbidden for everybody else.
     """
-    if by.shop_id is not None:
-        raise Forbidden("This key is good for one shop, and opens no other.")
+    if by.shop_ids is not None:
+        raise Forbidden("This key is good for certain shops, and opens no other.")
     if by.merchant_id is not None:
         return by.merchant_id
     if not by.actor.startswith(f"{UserId.prefix}_"):
@@ -63,7 +69,54 @@ def register(
 def set_hours(shop: Shop | None, command: SetOpeningHours, *, by: By) -> Sequence[Fact]:
     """Return the facts of new weekly hours. Raises NotFound, Forbidden."""
     shop = run_by(shop, by)
-    return (facts.ShopHoursSet(shop_id=shop.shop_id, weekly=command.weekly),)
+    return (facts.ShopHoursSet(shop_id=shop.shop_id, weekly=command.weekly, last_order_min=command.last_order_min),)
+
+
+def set_special_hours(shop: Shop | None, command: SetSpecialHours, *, by: By, now: datetime) -> Sequence[Fact]:
+    """Return the facts of new special days; those over are forgotten. Raises NotFound, Forbidden, Invalid."""
+    shop = run_by(shop, by)
+    today = now.astimezone(ZoneInfo(shop.timezone)).date()
+    if command.special and command.special[-1].day > today + MAX_AHEAD:
+        raise Invalid(f"Special hours reach {MAX_AHEAD.days} days ahead at most.")
+    special = tuple(known for known in command.special if known.day >= today - timedelta(days=1))
+    return (facts.ShopSpecialHoursSet(shop_id=shop.shop_id, special=special),)
+
+
+def pause(shop: Shop | None, command: PauseShop, *, by: By, now: datetime) -> Sequence[Fact]:
+    """Return the facts of a pause, which replaces the present one. Raises NotFound, Invalid."""
+    shop = worked_at_by(shop, by)
+    if command.until is not None and not now < command.until <= now + MAX_PAUSE:
+        raise Invalid(f"A pause ends within {MAX_PAUSE.days} days; set special hours for a longer one.")
+    told = facts.ShopPaused(shop_id=shop.shop_id, until=command.until, reason=command.reason, actor=by.actor, at=now)
+    return (told,)
+
+
+def resume(shop: Shop | None, *, by: By, now: datetime) -> Sequence[Fact]:
+    """Return the facts of a pause's end; none where there is no pause. Raises NotFound."""
+    shop = worked_at_by(shop, by)
+    if shop.pause is None:
+        return ()
+    return (facts.ShopResumed(shop_id=shop.shop_id, actor=by.actor, at=now),)
+
+
+def update(shop: Shop | None, command: UpdateShop, *, by: By) -> Sequence[Fact]:
+    """Return the facts of a changed shop; none where nothing changes.
+
+    Raises NotFound, Forbidden, Invalid for an asset without a payout account.
+    """
+    shop = run_by(shop, by)
+    accepts = command.accepts or shop.accepts
+    if without := sorted({Family.of(asset) for asset in accepts} - shop.payout.keys()):
+        raise Invalid(f"accepts: the shop has no payout account for {', '.join(without)}; propose one first.")
+    here = Position(latitude=shop.latitude, longitude=shop.longitude)
+    told = facts.ShopUpdated(
+        shop_id=shop.shop_id,
+        name=command.name or shop.name,
+        address=command.address or shop.address,
+        position=Position(**dict(command.position)) if command.position else here,
+        accepts=accepts,
+    )
+    return () if evolve(shop, told) == shop else (told,)
 
 
 def set_spreads(shop: Shop | None, command: SetSpreads, *, by: By) -> Sequence[Fact]:
@@ -98,6 +151,13 @@ def run_by(shop: Shop | None, by: By) -> Shop:
     return shop
 
 
+def worked_at_by(shop: Shop | None, by: By) -> Shop:
+    """Return the shop if the caller works there, in whatever role. Somebody else's is NotFound."""
+    if shop is None or not by.staff_of(shop.merchant_id, shop.shop_id):
+        raise NotFound("There is no such shop among yours.")
+    return shop
+
+
 def evolve(shop: Shop | None, fact: Fact) -> Shop:
     """Return the state after `fact`. Total over the facts of this service; anything else is a Bug."""
     match fact:
@@ -117,7 +177,15 @@ def evolve(shop: Shop | None, fact: Fact) -> Shop:
                 registered_at=fact.registered_at,
             )
         case facts.ShopHoursSet() if shop is not None:
-            return shop.model_copy(update={"weekly": fact.weekly})
+            return shop.model_copy(update={"weekly": fact.weekly, "last_order_min": fact.last_order_min})
+        case facts.ShopSpecialHoursSet() if shop is not None:
+            return shop.model_copy(update={"special": fact.special})
+        case facts.ShopPaused() if shop is not None:
+            return shop.model_copy(update={"pause": Pause(since=fact.at, until=fact.until, reason=fact.reason)})
+        case facts.ShopResumed() if shop is not None:
+            return shop.model_copy(update={"pause": None})
+        case facts.ShopUpdated() if shop is not None:
+            return _updated(shop, fact)
         case facts.ShopSpreadsSet() if shop is not None:
             return shop.model_copy(update={"spread_bp": fact.spread_bp})
         case facts.ShopConfirmationsSet() if shop is not None:
@@ -128,8 +196,26 @@ def evolve(shop: Shop | None, fact: Fact) -> Shop:
     raise Bug(f"{fact.type} can't happen to {'no shop' if shop is None else shop.shop_id}")
 
 
+def _updated(shop: Shop, fact: facts.ShopUpdated) -> Shop:
+    """Return the shop with what everybody reads of it; what it said of assets that it takes no more goes with them."""
+    return shop.model_copy(
+        update={
+            "name": fact.name,
+            "address": fact.address,
+            "latitude": fact.position.latitude,
+            "longitude": fact.position.longitude,
+            "accepts": fact.accepts,
+            "confirmations": {asset: depth for asset, depth in shop.confirmations.items() if asset in fact.accepts},
+            "spread_bp": {asset: spread for asset, spread in shop.spread_bp.items() if asset in fact.accepts},
+        }
+    )
+
+
 def public_view(shop: Shop, version: int, *, now: datetime) -> ShopView:
     """Return what everybody sees of a shop at a version, open or closed as it is at `now`."""
+    now_ = standing(Week(shop.weekly, shop.timezone, shop.special), shop.pause, now)
+    paused = shop.pause if shop.pause and shop.pause.holds(now) else None
+    ends = now_.changes_at if now_.open else None
     return ShopView(
         shop_id=shop.shop_id,
         merchant_id=shop.merchant_id,
@@ -142,11 +228,24 @@ def public_view(shop: Shop, version: int, *, now: datetime) -> ShopView:
         confirmations=shop.confirmations,
         spread_bp=shop.spread_bp,
         weekly=shop.weekly,
-        open=open_window(shop.weekly, shop.timezone, now) is not None,
-        changes_at=changes_at(shop.weekly, shop.timezone, now),
+        special=shop.special,
+        open=now_.open,
+        changes_at=now_.changes_at,
+        orders_until=ends - timedelta(minutes=shop.last_order_min) if ends else None,
+        pause=paused,
         registered_at=shop.registered_at,
         version=version,
     )
+
+
+def standing(week: Week, paused: Pause | None, now: datetime) -> Standing:
+    """Return whether a shop is open at `now`, and when that changes. A pause that somebody has to end never does."""
+    if paused is None or not paused.holds(now):
+        return week.standing(now)
+    if paused.until is None:
+        return Standing(False, None)
+    then = week.standing(paused.until)
+    return Standing(False, paused.until if then.open else then.changes_at)
 
 
 def own_view(shop: Shop, version: int, *, now: datetime) -> OwnShopView:

@@ -1,14 +1,14 @@
 """Values of shops: what a merchant sends, what is kept, what is shown."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from shared.kernel.hours import Opening
+from shared.kernel.hours import Opening, Pause, SpecialDay
 from shared.kernel.ids import MerchantId, ShopId
 from shared.kernel.money import Asset, Currency, Frozen, KnownAsset
 from shared.kernel.text import Line, Name
@@ -16,10 +16,16 @@ from shared.shops.accounts import AccountKey as AccountKey
 from shared.shops.accounts import Family as Family
 from shared.shops.facts import PayoutAccount, Position, ZeroConfirmation
 from shared.shops.payout import FormerAccount, PayoutChange
+from shared.shops.rating import RatingSummary
 
 MAX_LATITUDE = 85.0
 """Beyond it the maps of the web and the geo index end; no shop is there."""
 MAX_SPANS = 42
+MAX_SPECIAL_DAYS = 100
+MAX_LAST_ORDER_MIN = 240
+MAX_PAUSE = timedelta(days=31)
+"""Longer is no pause: special hours say it, and customers can plan."""
+MAX_AHEAD = timedelta(days=800)
 MAX_RISK = 10**9
 """Minor units that a shop may take in an hour before they are in a block."""
 MAX_SPREAD_BP = 500
@@ -100,6 +106,9 @@ class SetOpeningHours(Frozen):
     """The whole week: spans in the shop's own time, none overlapping another. No spans: closed."""
 
     weekly: tuple[Opening, ...] = Field(max_length=MAX_SPANS)
+    last_order_min: int = Field(
+        default=0, ge=0, le=MAX_LAST_ORDER_MIN, strict=True, description="Minutes before closing that orders end"
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> "SetOpeningHours":
@@ -111,6 +120,48 @@ class SetOpeningHours(Frozen):
                 raise ValueError("spans stand in order of weekday and time")
             if one.weekday == next_.weekday and next_.opens < one.closes:
                 raise ValueError("two spans of a day overlap")
+        return self
+
+
+class SetSpecialHours(Frozen):
+    """All dates to come on which other hours hold, in order. Those not named any more are ordinary again."""
+
+    special: tuple[SpecialDay, ...] = Field(max_length=MAX_SPECIAL_DAYS)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "SetSpecialHours":
+        for one, next_ in pairwise(self.special):
+            if one.day >= next_.day:
+                raise ValueError("special days stand in order, each date once")
+        for known in self.special:
+            if any(span.opens >= span.closes for span in known.spans):
+                raise ValueError(f"{known.day}: a span opens before it closes; past midnight belongs to the next date")
+            if any(next_.opens < one.closes for one, next_ in pairwise(known.spans)):
+                raise ValueError(f"{known.day}: spans stand in order and don't overlap")
+        return self
+
+
+class PauseShop(Frozen):
+    """For how long, and why: what customers are told. Without `until`: until somebody resumes it."""
+
+    until: AwareDatetime | None = None
+    reason: Line = ""
+
+
+class UpdateShop(Frozen):
+    """What is to be changed; what is not named stays."""
+
+    name: Name | None = None
+    address: Line | None = Field(default=None, min_length=1)
+    position: Location | None = None
+    accepts: tuple[KnownAsset, ...] | None = Field(default=None, min_length=1, max_length=MAX_ASSETS)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "UpdateShop":
+        if not self.model_fields_set:
+            raise ValueError("name what is to be changed: name, address, position or accepts")
+        if self.accepts and len(set(self.accepts)) != len(self.accepts):
+            raise ValueError("accepts: an asset stands there twice")
         return self
 
 
@@ -176,6 +227,9 @@ class Shop(Frozen):
     confirmations: dict[Asset, int]
     zero_confirmation: ZeroConfirmation | None = None
     weekly: tuple[Opening, ...] = ()
+    last_order_min: int = 0
+    special: tuple[SpecialDay, ...] = ()
+    pause: Pause | None = None
     spread_bp: dict[Asset, int] = Field(default={})
     changes: tuple[PayoutChange, ...] = ()
     former: tuple[FormerAccount, ...] = ()
@@ -196,8 +250,13 @@ class ShopView(Frozen):
     confirmations: dict[Asset, int]
     spread_bp: dict[Asset, int] = Field(default={}, description="As far below the market it quotes, in 0.01 %")
     weekly: tuple[Opening, ...]
-    open: bool
+    special: tuple[SpecialDay, ...] = Field(default=(), description="Dates on which other hours hold")
+    open: bool = Field(description="By its hours, and not paused")
     changes_at: datetime | None = Field(default=None, description="When `open` next changes; absent when never")
+    orders_until: datetime | None = Field(
+        default=None, description="When orders end before it next closes; absent while closed, or where it never closes"
+    )
+    pause: Pause | None = Field(default=None, description="Takes no orders meanwhile, whatever its hours say")
     registered_at: datetime
     version: int
 
@@ -225,7 +284,8 @@ class NearbyShop(Frozen):
     distance_m: int
     currency: Currency
     accepts: tuple[Asset, ...]
-    open: bool
+    rating: RatingSummary | None = Field(default=None, description="Absent where nobody has rated it")
+    open: bool = Field(description="By its hours, and not paused")
     changes_at: datetime | None = None
 
 

@@ -8,14 +8,15 @@ from typing import Protocol, TypeVar
 from shared.kernel.clock import Clock
 from shared.kernel.decision import By, Stored
 from shared.kernel.documents import Documents
-from shared.kernel.hours import Week
-from shared.kernel.ids import ShopId
+from shared.kernel.hours import Pause, Week
+from shared.kernel.ids import OrderId, RatingId, ShopId
 from shared.kernel.reply import Reply
 from shared.kernel.store import Inbox, Rule, Store
 from shared.shops.accounts import Family
 from shared.shops.facts import PayoutAccount
 from shared.shops.model import Shop, ShopView
 from shared.shops.payout import Challenge
+from shared.shops.rating import RatedOrder, Rating, RatingSummary
 
 V = TypeVar("V")
 
@@ -58,6 +59,7 @@ class ShopCard:
     listed: str
     """A JSON object: the members of a NearbyShop that depend neither on who asks nor when."""
     week: Week
+    pause: Pause | None = None
 
 
 class Places(Protocol):
@@ -164,6 +166,28 @@ class Shops:
     places: Places
     cards: Cards
     inbox: Inbox
+    clock: Clock
+
+
+class RatingStore(Store[Rating], Protocol):
+    """The ratings' own store. A decision's `params` say how many stars the rating had before, 0 for none."""
+
+    async def order(self, order_id: OrderId) -> RatedOrder | None:
+        """Return what a rating must know of its order, or None when there is none."""
+        ...
+
+    async def of_shop(
+        self, shop_id: ShopId, *, before: str | None, limit: int
+    ) -> tuple[RatingSummary | None, Sequence[Rating], RatingId | None] | None:
+        """Return the sum of all, a page of ratings before the cursor, and the next cursor; None for no such shop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """Everything that the operations of ratings are given."""
+
+    store: RatingStore
     clock: Clock
 
 

@@ -3,12 +3,13 @@
 from functools import cache, partial
 
 from shared.adapters.postgres.inbox import PostgresInbox
+from shared.adapters.postgres.ratings import PostgresRatings
 from shared.adapters.postgres.shops import PostgresCards, PostgresPlaces, PostgresShops
 from shared.adapters.redis.documents import CachedDocuments
 from shared.adapters.redis.geo import RedisShopIndex
 from shared.adapters.shop_places import IndexedPlaces
 from shared.shops.get_shop import shop_document
-from shared.shops.ports import Registration, Shops
+from shared.shops.ports import Ratings, Registration, Shops
 from shared.wiring.cache import document_cache, redis_client, redis_settings
 from shared.wiring.resources import clock, database, region
 
@@ -28,6 +29,12 @@ def shops() -> Shops:
         inbox=PostgresInbox(db),
         clock=clock(),
     )
+
+
+@cache
+def ratings() -> Ratings:
+    """Return everything that the operations of ratings are given."""
+    return Ratings(store=PostgresRatings(database(), region=region()), clock=clock())
 
 
 @cache

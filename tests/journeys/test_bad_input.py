@@ -32,6 +32,7 @@ GOOD: Final = {
     "confirm_payout": 400,
     "generate_payment_address": 200,
     "plan_sweep": 409,
+    "rate_shop": 409,
     "redeem_claim": 409,
     "requote_payment": 409,
     "submit_sweep": 400,

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from shared.adapters.postgres.database import Database, Row, Sql
 from shared.adapters.postgres.statement import StateTable
 from shared.adapters.postgres.store import StateStore
-from shared.kernel.hours import Opening, Week
+from shared.kernel.hours import Opening, Pause, SpecialDay, Week
 from shared.shops.lifecycle import evolve
 from shared.shops.model import Shop
 from shared.shops.ports import After, Found, Place, ShopCard
@@ -26,9 +26,11 @@ _WEEKS: Final = 4_096
 """Weeks that are kept parsed. Most shops keep the hours that many others keep."""
 
 _CARD: Final = (
-    "shop_id, json_build_object('shop_id', shop_id, 'name', name, 'address', address, 'position',"
-    " json_build_object('latitude', latitude, 'longitude', longitude), 'currency', currency, 'accepts', accepts)::text,"
-    " timezone, weekly::text"
+    "shop_id, json_strip_nulls(json_build_object('shop_id', shop_id, 'name', name, 'address', address, 'position',"
+    " json_build_object('latitude', latitude, 'longitude', longitude), 'currency', currency, 'accepts', accepts,"
+    " 'rating', (select json_build_object('average', round(r.stars::numeric / r.ratings, 1), 'count', r.ratings)"
+    " from shop_ratings r where r.shop_id = shops.shop_id)))::text,"
+    " timezone, weekly::text, special::text, pause::text"
 )
 _NEAR: Final = Sql(
     "select (ll_to_earth(latitude, longitude) <-> ll_to_earth(:latitude::float8, :longitude::float8)) / earth(),"
@@ -39,6 +41,7 @@ _NEAR: Final = Sql(
 _ALL: Final = Sql("select shop_id, longitude, latitude from shops")
 _CARDS: Final = Sql(f"select {_CARD} from shops where shop_id = any(:shop_ids::text[])")
 _WEEKLY: Final = TypeAdapter(tuple[Opening, ...])
+_SPECIAL: Final = TypeAdapter(tuple[SpecialDay, ...])
 
 
 class PostgresShops(StateStore[Shop]):
@@ -76,7 +79,10 @@ class PostgresCards:
     def keep(self, rows: Iterable[Row]) -> list[ShopCard]:
         """Keep the cards in rows of the columns of `_CARD`, and return them."""
         until = time.monotonic() + self._ttl_s
-        cards = [ShopCard(shop_id, listed, _week(weekly, timezone)) for shop_id, listed, timezone, weekly in rows]
+        cards = [
+            ShopCard(shop_id, listed, _week(weekly, timezone, special), _pause(pause))
+            for shop_id, listed, timezone, weekly, special, pause in rows
+        ]
         for card in cards:
             self._kept[card.shop_id] = (until, card)
             self._kept.move_to_end(card.shop_id)
@@ -86,8 +92,12 @@ class PostgresCards:
 
 
 @lru_cache(maxsize=_WEEKS)
-def _week(weekly: str, timezone: str) -> Week:
-    return Week(_WEEKLY.validate_json(weekly), timezone)
+def _week(weekly: str, timezone: str, special: str) -> Week:
+    return Week(_WEEKLY.validate_json(weekly), timezone, _SPECIAL.validate_json(special))
+
+
+def _pause(pause: str | None) -> Pause | None:
+    return Pause.model_validate_json(pause) if pause else None
 
 
 class PostgresPlaces:
