@@ -1,7 +1,7 @@
 # The front door. Every target first brings what it needs into .venv and .local (nothing to do the second time).
 #   make run [PROFILE=light] [PORT=8080] [FRESH=1] [ISOLATED=1]   the whole platform on this machine, until Ctrl-C
 #   make demo                    four paid orders, as a story, on the platform that runs or on one of its own
-#   make test [K=expression]     all tests, on the real engines
+#   make test [K=expression] [WORKERS=2]   all tests, on the real engines, each worker on its own
 #   make test-one OP=create_order  the tests that name one operation
 #   make prove                   the state machines of money, thousands of runs each; a short chaos run and what spoils it
 #   make check                   ruff, mypy, import layers, registry
@@ -23,6 +23,7 @@
 #   make setup AGAIN=1           try again to get what a stand-in has replaced
 SHELL := /bin/bash
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 .PHONY: help setup run test prove check bench chaos demo logs trace test-one reload lock docs login pay replay verify redrive sql verify-quote
@@ -37,7 +38,7 @@ run: setup
 	@$(BIN)/python -m emulators.up $(if $(FRESH),--fresh) $(if $(ISOLATED),--isolated)
 
 test: setup
-	$(BIN)/pytest $(if $(K),-k '$(K)')
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(if $(K),-k '$(K)')
 
 prove: setup
 	MANY=1 $(BIN)/pytest -q --timeout 900 tests/unit/test_payments_*.py tests/unit/test_reconciliation_*.py tests/chaos

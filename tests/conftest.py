@@ -24,6 +24,14 @@ _TEMPLATE = "cortado_template"
 _numbers = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests on one worker, for their module's fixtures; and all files that need the one platform."""
+    platform = {item.path for item in items if "platform" in getattr(item, "fixturenames", ())}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("platform" if item.path in platform else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """All engines, none started yet: `stack.start("valkey")` returns it running."""
