@@ -1,10 +1,13 @@
 """Published facts of the catalog. Every one of them makes a new version of its shop's menu."""
 
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import ClassVar, TypeVar
 
 from pydantic import Field
 
 from shared.kernel.facts import Fact
+from shared.kernel.hours import Opening, open_window
 from shared.kernel.ids import ItemId, MenuId, MerchantId, ModifierGroupId, ModifierId, ShopId
 from shared.kernel.money import Currency, Frozen, Units
 
@@ -43,35 +46,108 @@ class MenuItem(Frozen):
     available: bool = True
 
 
-class MenuItemPut(Fact):
+class SoldOutMark(Frozen):
+    """An item that staff marked as sold out, until a time or until somebody says otherwise."""
+
+    item_id: ItemId
+    until: datetime | None = None
+
+
+class Scope(Frozen):
+    """What a rule of a menu is for: items by id, or whole categories; naming neither, what nothing closer is for."""
+
+    items: tuple[ItemId, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+class Daypart(Scope):
+    """Hours, in the shop's time zone, at which things are sold: breakfast, happy hour."""
+
+    name: str
+    weekly: tuple[Opening, ...]
+
+
+Rule = TypeVar("Rule", bound=Scope)
+
+
+def closest(rules: Iterable[Rule], item: MenuItem) -> tuple[Rule, ...]:
+    """Return the rules for an item: those that name it, else those that name its category, else the general ones."""
+    rules = tuple(rules)
+    return (
+        tuple(rule for rule in rules if item.item_id in rule.items)
+        or tuple(rule for rule in rules if item.category in rule.categories)
+        or tuple(rule for rule in rules if not rule.items and not rule.categories)
+    )
+
+
+def sold_out(item: MenuItem, marks: Iterable[SoldOutMark], at: datetime) -> SoldOutMark | None:
+    """Return the mark by which an item is sold out at a moment, or None."""
+    for mark in marks:
+        if mark.item_id == item.item_id and (mark.until is None or at < mark.until):
+            return mark
+    return None
+
+
+def off_hours(item: MenuItem, dayparts: Sequence[Daypart], timezone: str, at: datetime) -> tuple[Daypart, ...]:
+    """Return the dayparts that an item is sold in, where none of them is at this moment; nothing where it is sold."""
+    own = closest(dayparts, item) if dayparts else ()
+    if any(open_window(daypart.weekly, timezone, at) for daypart in own):
+        return ()
+    return own
+
+
+class MenuFact(Fact):
+    """What every fact of a menu says."""
+
+    type: ClassVar = "product.any_menu.v1"
+    menu_id: MenuId
+    shop_id: ShopId
+    merchant_id: MerchantId
+    currency: Currency
+
+
+class MenuItemPut(MenuFact):
     """An item was added or replaced."""
 
     type: ClassVar = "product.menu_item_put.v1"
-    menu_id: MenuId
-    shop_id: ShopId
-    merchant_id: MerchantId
-    currency: Currency
     item: MenuItem
 
 
-class ModifierGroupPut(Fact):
+class ModifierGroupPut(MenuFact):
     """A modifier group was added or replaced."""
 
     type: ClassVar = "product.modifier_group_put.v1"
-    menu_id: MenuId
-    shop_id: ShopId
-    merchant_id: MerchantId
-    currency: Currency
     group: ModifierGroup
 
 
-class MenuImported(Fact):
+class MenuImported(MenuFact):
     """The whole menu was replaced by one that came from elsewhere."""
 
     type: ClassVar = "product.menu_imported.v1"
-    menu_id: MenuId
-    shop_id: ShopId
-    merchant_id: MerchantId
-    currency: Currency
     items: tuple[MenuItem, ...]
     groups: tuple[ModifierGroup, ...] = ()
+    dayparts: tuple[Daypart, ...] | None = None
+    """None: they stay as they are."""
+
+
+class MenuItemArchived(MenuFact):
+    """An item is sold no more. Versions of the menu that had it keep it."""
+
+    type: ClassVar = "product.menu_item_archived.v1"
+    item_id: ItemId
+
+
+class ItemAvailabilitySet(MenuFact):
+    """An item is sold out, until a time or until further notice; or it is there again."""
+
+    type: ClassVar = "product.item_availability_set.v1"
+    item_id: ItemId
+    sold_out: bool
+    until: datetime | None = None
+
+
+class DaypartsSet(MenuFact):
+    """The hours at which things are sold are these; what no daypart is for is always sold."""
+
+    type: ClassVar = "product.dayparts_set.v1"
+    dayparts: tuple[Daypart, ...]

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 from zlib import crc32
 
-from shared.catalog import lifecycle
+from shared.catalog import showing
 from shared.catalog.model import Menu, MenuView
 from shared.catalog.ports import Catalog, Rates, Shops
 from shared.kernel.clock import Clock
@@ -33,8 +33,7 @@ async def menu_document(
     if found is None:
         raise NotFound("This shop has no menu yet.")
     latest = await rates.latest(shop.currency)
-    view = lifecycle.shown(found.state, found.version, shop=shop, rates=latest, now=now)
+    view = showing.shown(found.state, found.version, shop=shop, rates=latest, now=now)
     body = view.model_dump_json(exclude_none=True).encode()
-    return Document(
-        version=found.version, etag=f"{found.version}-{crc32(body):08x}", body=Encoded(body), until=now + LIVE
-    )
+    until = showing.true_until(found.state, timezone=shop.timezone, now=now, most=now + LIVE)
+    return Document(version=found.version, etag=f"{found.version}-{crc32(body):08x}", body=Encoded(body), until=until)

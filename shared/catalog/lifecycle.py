@@ -3,34 +3,31 @@
 There is always one menu to a shop, `mnu_…` of the same digits; its first item or group makes it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final
 
 from shared.catalog import facts
-from shared.catalog.facts import MenuItem, ModifierGroup
+from shared.catalog.facts import MenuItem, ModifierGroup, Scope, SoldOutMark
 from shared.catalog.model import (
     MAX_GROUPS,
     MAX_ITEMS,
     ImportMenu,
-    LiveRate,
     Menu,
     MenuChange,
-    MenuView,
     PutMenuItem,
     PutModifierGroup,
-    ShownItem,
+    SetDayparts,
+    SetItemAvailability,
 )
-from shared.catalog.ports import Rate, ShopTerms
+from shared.catalog.ports import ShopTerms
 from shared.kernel.decision import By, Role
 from shared.kernel.errors import Bug, Conflict, Forbidden, Invalid, NotFound
 from shared.kernel.facts import Fact
 from shared.kernel.ids import ItemId, MenuId, ModifierGroupId
-from shared.kernel.money import MINOR_DIGITS, Asset, Money
 
-FRESH_RATE: Final = timedelta(minutes=2)
-"""An older rate is not shown: nobody would get that price."""
+MAX_AHEAD: Final = timedelta(days=366)
+"""As far ahead may an item be marked as sold out."""
 
 
 class MenuFull(Conflict):
@@ -47,12 +44,24 @@ class UnknownGroup(Invalid):
     title = "The menu has no such modifier group"
 
 
+class UnknownItem(Invalid):
+    """Something names an item that the menu does not have."""
+
+    type = "unknown-menu-item"
+    title = "The menu has no such item"
+
+
 def run_by(shop: ShopTerms, by: By) -> None:
     """Raise NotFound unless the caller works for the shop, Forbidden unless as its owner or manager."""
-    if not by.staff_of(shop.merchant_id):
-        raise NotFound("There is no such shop among yours.")
+    staffed(shop, by)
     if not by.roles & {Role.OWNER, Role.MANAGER}:
         raise Forbidden("Only its owner or a manager changes a menu.")
+
+
+def staffed(shop: ShopTerms, by: By) -> None:
+    """Raise NotFound unless the caller works for the shop, in any role."""
+    if not by.staff_of(shop.merchant_id, shop.shop_id):
+        raise NotFound("There is no such shop among yours.")
 
 
 def put_item(menu: Menu | None, item_id: ItemId, command: PutMenuItem, *, shop: ShopTerms) -> Sequence[Fact]:
@@ -83,7 +92,55 @@ def import_menu(command: ImportMenu, *, shop: ShopTerms) -> Sequence[Fact]:
     groups = tuple(group.group(group_id) for group_id, group in command.groups.items())
     _groups_exist(items, groups)
     _choices_are_told_apart(groups)
-    return (facts.MenuImported(**_of(shop), items=items, groups=groups),)
+    dayparts = None if command.dayparts is None else tuple(daypart.daypart() for daypart in command.dayparts)
+    for daypart in dayparts or ():
+        _items_exist(daypart, items)
+    return (facts.MenuImported(**_of(shop), items=items, groups=groups, dayparts=dayparts),)
+
+
+def archive_item(menu: Menu | None, item_id: ItemId, *, shop: ShopTerms) -> Sequence[Fact]:
+    """Return the facts of an item that is sold no more. Raises NotFound."""
+    _item(menu, item_id)
+    return (facts.MenuItemArchived(**_of(shop), item_id=item_id),)
+
+
+def set_availability(
+    menu: Menu | None, item_id: ItemId, command: SetItemAvailability, *, shop: ShopTerms, now: datetime
+) -> Sequence[Fact]:
+    """Return the facts of an item being sold out, or there again; none where that is said already.
+
+    Raises NotFound, Invalid for a time that is over or more than MAX_AHEAD away.
+    """
+    menu = _item(menu, item_id)
+    if command.until is not None and not now < command.until <= now + MAX_AHEAD:
+        raise Invalid(f"`until` lies ahead, and at most {MAX_AHEAD.days} days.")
+    said = next((mark for mark in menu.sold_out if mark.item_id == item_id), None)
+    if (said is not None) == command.sold_out and (said is None or said.until == command.until):
+        return ()
+    return (facts.ItemAvailabilitySet(**_of(shop), item_id=item_id, sold_out=command.sold_out, until=command.until),)
+
+
+def set_dayparts(menu: Menu | None, command: SetDayparts, *, shop: ShopTerms) -> Sequence[Fact]:
+    """Return the facts of the hours at which things are sold. Raises NotFound where there is no menu, UnknownItem."""
+    if menu is None:
+        raise NotFound("This shop has no menu yet.")
+    dayparts = tuple(daypart.daypart() for daypart in command.dayparts)
+    for daypart in dayparts:
+        _items_exist(daypart, menu.items)
+    return (facts.DaypartsSet(**_of(shop), dayparts=dayparts),)
+
+
+def _item(menu: Menu | None, item_id: ItemId) -> Menu:
+    """Return the menu. Raises NotFound unless the item is on it."""
+    if menu is None or all(known.item_id != item_id for known in menu.items):
+        raise NotFound("There is no such item on the menu.")
+    return menu
+
+
+def _items_exist(scope: Scope, items: Sequence[MenuItem]) -> None:
+    missing = sorted(set(scope.items) - {item.item_id for item in items})
+    if missing:
+        raise UnknownItem("Put the items on the menu first.", items=missing)
 
 
 def _groups_exist(items: Sequence[MenuItem], groups: Sequence[ModifierGroup]) -> None:
@@ -115,20 +172,43 @@ def _of(shop: ShopTerms) -> dict[str, str]:
 
 def evolve(menu: Menu | None, fact: Fact) -> Menu:
     """Return the state after `fact`. Total over the facts of this service; anything else is a Bug."""
+    if not isinstance(fact, facts.MenuFact):
+        raise Bug(f"a menu does not know {fact.type}")
+    menu = menu or Menu(
+        menu_id=fact.menu_id, shop_id=fact.shop_id, merchant_id=fact.merchant_id, currency=fact.currency
+    )
+    return menu.model_copy(update=_changes(menu, fact))
+
+
+def _changes(menu: Menu, fact: facts.MenuFact) -> dict[str, object]:
     match fact:
         case facts.MenuItemPut():
-            menu = menu or _empty(fact)
-            return menu.model_copy(update={"items": _replaced(menu.items, fact.item)})
+            return {"items": _replaced(menu.items, fact.item)}
         case facts.ModifierGroupPut():
-            menu = menu or _empty(fact)
-            return menu.model_copy(update={"groups": _regrouped(menu.groups, fact.group)})
+            return {"groups": _regrouped(menu.groups, fact.group)}
         case facts.MenuImported():
-            return (menu or _empty(fact)).model_copy(update={"items": fact.items, "groups": fact.groups})
+            kept = {item.item_id for item in fact.items}
+            return {
+                "items": fact.items,
+                "groups": fact.groups,
+                "sold_out": tuple(mark for mark in menu.sold_out if mark.item_id in kept),
+                "dayparts": menu.dayparts if fact.dayparts is None else fact.dayparts,
+            }
+        case facts.MenuItemArchived():
+            return {
+                "items": tuple(item for item in menu.items if item.item_id != fact.item_id),
+                "sold_out": _unmarked(menu, fact.item_id),
+            }
+        case facts.ItemAvailabilitySet():
+            marked = (SoldOutMark(item_id=fact.item_id, until=fact.until),) if fact.sold_out else ()
+            return {"sold_out": (*_unmarked(menu, fact.item_id), *marked)}
+        case facts.DaypartsSet():
+            return {"dayparts": fact.dayparts}
     raise Bug(f"a menu does not know {fact.type}")
 
 
-def _empty(fact: facts.MenuItemPut | facts.ModifierGroupPut | facts.MenuImported) -> Menu:
-    return Menu(menu_id=fact.menu_id, shop_id=fact.shop_id, merchant_id=fact.merchant_id, currency=fact.currency)
+def _unmarked(menu: Menu, item_id: ItemId) -> tuple[SoldOutMark, ...]:
+    return tuple(mark for mark in menu.sold_out if mark.item_id != item_id)
 
 
 def _replaced(items: tuple[MenuItem, ...], item: MenuItem) -> tuple[MenuItem, ...]:
@@ -148,52 +228,3 @@ def changed(menu: Menu, version: int) -> MenuChange:
     return MenuChange(
         menu_id=menu.menu_id, shop_id=menu.shop_id, version=version, items=len(menu.items), groups=len(menu.groups)
     )
-
-
-def shown(menu: Menu, version: int, *, shop: ShopTerms, rates: Mapping[Asset, Rate], now: datetime) -> MenuView:
-    """Return the menu as customers see it, with prices in the coins that the shop takes and that have a fresh rate.
-
-    They are what a quote would say: at the rate less the shop's spread.
-
-    Built often, from parts that are valid already: they are put together without being validated again.
-    """
-    fresh = {
-        asset: _less(rates[asset], shop.spread_bp.get(asset, 0))
-        for asset in shop.accepts
-        if asset in rates and rates[asset].at > now - FRESH_RATE
-    }
-    worth = {asset: _worth(asset, rate.rate, MINOR_DIGITS[menu.currency]) for asset, rate in fresh.items()}
-    return MenuView.model_construct(
-        menu_id=menu.menu_id,
-        shop_id=menu.shop_id,
-        version=version,
-        currency=menu.currency,
-        rates={asset: LiveRate.model_construct(rate=f"{rate.rate:f}", at=rate.at) for asset, rate in fresh.items()},
-        items=tuple(
-            ShownItem.model_construct(
-                **dict(item), prices=tuple(_in_coins(item.price, asset, ratio) for asset, ratio in worth.items())
-            )
-            for item in menu.items
-        ),
-        groups=menu.groups,
-    )
-
-
-def _less(rate: Rate, spread_bp: int) -> Rate:
-    return Rate(rate.rate * (10_000 - spread_bp) / 10_000, rate.at) if spread_bp else rate
-
-
-Ratio = tuple[int, int]
-"""Base units of a coin per minor unit of a currency, as numerator and denominator."""
-
-
-def _worth(asset: Asset, rate: Decimal, digits: int) -> Ratio:
-    """Return what one minor unit is worth at `rate`, fiat per whole coin; `digits` are those of the currency."""
-    fiat, coins = rate.as_integer_ratio()
-    return coins * 10**asset.decimals, fiat * 10**digits
-
-
-def _in_coins(minor_units: int, asset: Asset, worth: Ratio) -> Money:
-    """Return a fiat price in a coin, rounded up: never less than the price."""
-    numerator, denominator = worth
-    return Money.model_construct(asset=asset, units=-(-minor_units * numerator // denominator))

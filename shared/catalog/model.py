@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final
+from itertools import pairwise
+from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from shared.catalog.facts import MenuItem, Modifier, ModifierGroup
+from shared.catalog.facts import Daypart, MenuItem, Modifier, ModifierGroup, SoldOutMark
+from shared.kernel.hours import Opening
 from shared.kernel.ids import ItemId, MenuId, MerchantId, ModifierGroupId, ModifierId, ShopId
 from shared.kernel.money import Asset, Currency, Frozen, Money, Units
 from shared.kernel.text import Label, Name, Note, Sku
 
 MAX_ITEMS: Final = 300
 MAX_GROUPS: Final = 100
+MAX_DAYPARTS: Final = 20
+MAX_SPANS: Final = 42
+"""Of a daypart: six a day."""
 MAX_PRICE: Final = 10**9
 """In minor units: ten million euros."""
 
@@ -115,11 +120,79 @@ class PutMenuItem(Frozen):
         )
 
 
+class SetItemAvailability(Frozen):
+    """Whether an item of this shop is sold out. Without `until`: until somebody says that it is there again."""
+
+    sold_out: bool
+    until: AwareDatetime | None = Field(default=None, description="When it is there again by itself")
+
+    @model_validator(mode="after")
+    def _until_what(self) -> "SetItemAvailability":
+        if self.until is not None and not self.sold_out:
+            raise ValueError("`until` is for what is sold out")
+        return self
+
+
+class Scoped(Frozen):
+    """What it is for: items by id, or whole categories; naming neither, all that nothing closer is for."""
+
+    items: tuple[ItemId, ...] = Field(default=(), max_length=MAX_ITEMS)
+    categories: tuple[Label, ...] = Field(default=(), max_length=100)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        _each_once(self.items, "items")
+        _each_once(self.categories, "categories")
+        return self
+
+
+class PutDaypart(Scoped):
+    """Hours of the week, in the shop's own time, at which things are sold. Spans stand in order, none over another."""
+
+    name: Label
+    weekly: tuple[Opening, ...] = Field(min_length=1, max_length=MAX_SPANS)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "PutDaypart":
+        for span in self.weekly:
+            if span.opens >= span.closes:
+                raise ValueError("a span opens before it closes; one through the night is two: to 24:00, from 00:00")
+        for one, next_ in pairwise(self.weekly):
+            if (one.weekday, one.opens) >= (next_.weekday, next_.opens):
+                raise ValueError("spans stand in order of weekday and time")
+            if one.weekday == next_.weekday and next_.opens < one.closes:
+                raise ValueError("two spans of a day overlap")
+        return self
+
+    def daypart(self) -> Daypart:
+        """Return it as a fact carries it."""
+        return Daypart(name=self.name, weekly=self.weekly, items=self.items, categories=self.categories)
+
+
+class SetDayparts(Frozen):
+    """All dayparts of a menu; none: everything is sold whenever the shop is open."""
+
+    dayparts: tuple[PutDaypart, ...] = Field(max_length=MAX_DAYPARTS)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "SetDayparts":
+        _each_once([daypart.name for daypart in self.dayparts], "dayparts")
+        return self
+
+
 class ImportMenu(Frozen):
     """A whole menu, which replaces the present one. Its order is the order in which it is shown."""
 
     items: dict[ItemId, PutMenuItem] = Field(min_length=1, max_length=MAX_ITEMS)
     groups: dict[ModifierGroupId, PutModifierGroup] = Field(default={}, max_length=MAX_GROUPS)
+    dayparts: tuple[PutDaypart, ...] | None = Field(
+        default=None, max_length=MAX_DAYPARTS, description="Left out: they stay as they are"
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "ImportMenu":
+        _each_once([daypart.name for daypart in self.dayparts or ()], "dayparts")
+        return self
 
 
 class ItemPath(Frozen):
@@ -151,6 +224,8 @@ class Menu(Frozen):
     currency: Currency
     items: tuple[MenuItem, ...] = ()
     groups: tuple[ModifierGroup, ...] = ()
+    sold_out: tuple[SoldOutMark, ...] = ()
+    dayparts: tuple[Daypart, ...] = ()
 
 
 class MenuChange(Frozen):
@@ -174,6 +249,8 @@ class ShownItem(MenuItem):
     """An item with its present price in every coin the shop takes, in base units, rounded up."""
 
     prices: tuple[Money, ...] = Field(description="One for each accepted asset that has a fresh rate")
+    on_sale: bool = Field(default=True, description="It can be ordered now: available, not sold out, at its hours")
+    sold_out_until: datetime | None = Field(default=None, description="When what is sold out is there again")
 
 
 class MenuView(Frozen):
@@ -186,3 +263,4 @@ class MenuView(Frozen):
     rates: dict[Asset, LiveRate]
     items: tuple[ShownItem, ...]
     groups: tuple[ModifierGroup, ...]
+    dayparts: tuple[Daypart, ...] = ()

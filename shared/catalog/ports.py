@@ -24,6 +24,7 @@ class ShopTerms:
     accepts: tuple[Asset, ...]
     spread_bp: Mapping[Asset, int] = field(default_factory=dict)
     """How far below the market it quotes, in 0.01 %."""
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from shared.adapters.postgres.database import Sql
 from shared.catalog.get_menu import LIVE, get_menu
 from shared.catalog.import_menu import import_menu
 from shared.catalog.invalidate_menu import invalidate_menu
-from shared.catalog.lifecycle import FRESH_RATE, UnknownGroup
+from shared.catalog.lifecycle import UnknownGroup
 from shared.catalog.model import (
     GroupPath,
     ImportMenu,
@@ -26,6 +26,7 @@ from shared.catalog.model import (
 )
 from shared.catalog.put_menu_item import put_menu_item
 from shared.catalog.put_modifier_group import put_modifier_group
+from shared.catalog.showing import FRESH_RATE
 from shared.kernel.decision import By
 from shared.kernel.errors import Forbidden, NotFound, VersionConflict
 from shared.kernel.ids import ItemId, MenuId, ModifierGroupId, ModifierId, ShopId

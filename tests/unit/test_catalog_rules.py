@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from pydantic import ValidationError
 
-from shared.catalog import lifecycle
+from shared.catalog import lifecycle, showing
 from shared.catalog.lifecycle import MenuFull, UnknownGroup
 from shared.catalog.model import MAX_ITEMS, ImportMenu, Menu, MenuView, PutMenuItem, PutModifierGroup
 from shared.catalog.ports import Rate, ShopTerms
@@ -166,11 +166,11 @@ def test_prices_in_coins_are_rounded_up_and_stale_or_refused_coins_are_missing()
     menu = after(None, *lifecycle.put_item(None, ItemId.new(), item(), shop=SHOP))
     rates = {
         Asset.BTC: Rate(Decimal("55000.01"), NOON),
-        Asset.ETH: Rate(Decimal("2000"), NOON - lifecycle.FRESH_RATE),
+        Asset.ETH: Rate(Decimal("2000"), NOON - showing.FRESH_RATE),
         Asset.USDC: Rate(Decimal("0.93"), NOON - timedelta(seconds=90)),
         Asset.USDT: Rate(Decimal("0.93"), NOON),
     }
-    view = lifecycle.shown(menu, 3, shop=SHOP, rates=rates, now=NOON)
+    view = showing.shown(menu, 3, shop=SHOP, rates=rates, now=NOON)
     assert {price.asset: price.units for price in view.items[0].prices} == {Asset.BTC: 7637, Asset.USDC: 4516130}
     assert {asset: rate.rate for asset, rate in view.rates.items()} == {Asset.BTC: "55000.01", Asset.USDC: "0.93"}
     assert view.version == 3
@@ -181,7 +181,7 @@ def test_prices_in_coins_are_at_the_rate_less_the_shops_spread() -> None:
     menu = after(None, *lifecycle.put_item(None, ItemId.new(), item(), shop=SHOP))
     rates = {Asset.BTC: Rate(Decimal("55000.01"), NOON), Asset.USDC: Rate(Decimal("0.93"), NOON)}
     shop = replace(SHOP, spread_bp={Asset.BTC: 150})
-    view = lifecycle.shown(menu, 3, shop=shop, rates=rates, now=NOON)
+    view = showing.shown(menu, 3, shop=shop, rates=rates, now=NOON)
     assert {asset: rate.rate for asset, rate in view.rates.items()} == {Asset.BTC: "54175.00985", Asset.USDC: "0.93"}
     assert {price.asset: price.units for price in view.items[0].prices} == {Asset.BTC: 7753, Asset.USDC: 4516130}
 
@@ -194,7 +194,7 @@ def test_prices_in_coins_are_at_the_rate_less_the_shops_spread() -> None:
 def test_a_price_in_coins_is_never_less_than_the_price_nor_a_unit_more_than_needed(
     cents: int, rate: Decimal, asset: Asset
 ) -> None:
-    units = lifecycle._in_coins(cents, asset, lifecycle._worth(asset, rate, 2)).units
+    units = showing._in_coins(cents, asset, showing._worth(asset, rate, 2)).units
     owed = cents * 10**8 * 10**asset.decimals
     per_unit = 100 * int(rate * 10**8)
     assert units * per_unit >= owed

@@ -32,7 +32,9 @@ TERMS_S: Final = 2.0
 RATES_S: Final = 1.0
 SIZE: Final = 10_000
 
-_TERMS: Final = Sql("select merchant_id, currency, accepts, spread_bp::text from shops where shop_id = :shop_id")
+_TERMS: Final = Sql(
+    "select merchant_id, currency, accepts, spread_bp::text, timezone from shops where shop_id = :shop_id"
+)
 _SPREADS: Final = TypeAdapter(dict[Asset, int])
 _RATES: Final = Sql("select asset, rate, at from price_latest where currency = :currency")
 
@@ -59,9 +61,9 @@ class PostgresShopTerms:
         rows = await self._db.run(_TERMS, shop_id=shop_id)
         if not rows:
             raise NotFound("There is no such shop.")
-        merchant_id, currency, accepts, spreads = rows[0]
+        merchant_id, currency, accepts, spreads, timezone = rows[0]
         taken = tuple(Asset(asset) for asset in accepts)
-        return ShopTerms(shop_id, MerchantId(merchant_id), currency, taken, _SPREADS.validate_json(spreads))
+        return ShopTerms(shop_id, MerchantId(merchant_id), currency, taken, _SPREADS.validate_json(spreads), timezone)
 
 
 class PostgresRates:

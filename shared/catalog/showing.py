@@ -1,0 +1,91 @@
+"""What customers see of a menu: what can be ordered at this moment, and prices in coins. Pure."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from shared.catalog.facts import MenuItem, SoldOutMark, off_hours
+from shared.catalog.model import LiveRate, Menu, MenuView, ShownItem
+from shared.catalog.ports import Rate, ShopTerms
+from shared.kernel.hours import changes_at
+from shared.kernel.ids import ItemId
+from shared.kernel.money import MINOR_DIGITS, Asset, Money
+
+FRESH_RATE: Final = timedelta(minutes=2)
+"""An older rate is not shown: nobody would get that price."""
+
+
+def shown(menu: Menu, version: int, *, shop: ShopTerms, rates: Mapping[Asset, Rate], now: datetime) -> MenuView:
+    """Return the menu as customers see it, with prices in the coins that the shop takes and that have a fresh rate.
+
+    They are what a quote would say: at the rate less the shop's spread.
+
+    Built often, from parts that are valid already: they are put together without being validated again.
+    """
+    fresh = {
+        asset: _less(rates[asset], shop.spread_bp.get(asset, 0))
+        for asset in shop.accepts
+        if asset in rates and rates[asset].at > now - FRESH_RATE
+    }
+    worth = {asset: _worth(asset, rate.rate, MINOR_DIGITS[menu.currency]) for asset, rate in fresh.items()}
+    marks = {mark.item_id: mark for mark in menu.sold_out if mark.until is None or now < mark.until}
+    return MenuView.model_construct(
+        menu_id=menu.menu_id,
+        shop_id=menu.shop_id,
+        version=version,
+        currency=menu.currency,
+        rates={asset: LiveRate.model_construct(rate=f"{rate.rate:f}", at=rate.at) for asset, rate in fresh.items()},
+        items=tuple(
+            ShownItem.model_construct(
+                **dict(item),
+                prices=tuple(_in_coins(item.price, asset, ratio) for asset, ratio in worth.items()),
+                on_sale=_on_sale(item, menu, marks, shop.timezone, now),
+                sold_out_until=marks[item.item_id].until if item.item_id in marks else None,
+            )
+            for item in menu.items
+        ),
+        groups=menu.groups,
+        dayparts=menu.dayparts,
+    )
+
+
+def _on_sale(item: MenuItem, menu: Menu, marks: Mapping[ItemId, SoldOutMark], timezone: str, now: datetime) -> bool:
+    """Return whether an item can be ordered now."""
+    at_its_hour = not (menu.dayparts and off_hours(item, menu.dayparts, timezone, now))
+    return item.available and item.item_id not in marks and at_its_hour
+
+
+def true_until(menu: Menu, *, timezone: str, now: datetime, most: datetime) -> datetime:
+    """Return until when what is shown at `now` stays true, `most` at the latest: no mark ends, no daypart begins."""
+    return min((most, *(moment for moment in _moments(menu, timezone, now) if moment > now)))
+
+
+def _moments(menu: Menu, timezone: str, now: datetime) -> Iterator[datetime]:
+    for mark in menu.sold_out:
+        if mark.until is not None:
+            yield mark.until
+    for daypart in menu.dayparts:
+        change = changes_at(daypart.weekly, timezone, now)
+        if change is not None:
+            yield change
+
+
+def _less(rate: Rate, spread_bp: int) -> Rate:
+    return Rate(rate.rate * (10_000 - spread_bp) / 10_000, rate.at) if spread_bp else rate
+
+
+Ratio = tuple[int, int]
+"""Base units of a coin per minor unit of a currency, as numerator and denominator."""
+
+
+def _worth(asset: Asset, rate: Decimal, digits: int) -> Ratio:
+    """Return what one minor unit is worth at `rate`, fiat per whole coin; `digits` are those of the currency."""
+    fiat, coins = rate.as_integer_ratio()
+    return coins * 10**asset.decimals, fiat * 10**digits
+
+
+def _in_coins(minor_units: int, asset: Asset, worth: Ratio) -> Money:
+    """Return a fiat price in a coin, rounded up: never less than the price."""
+    numerator, denominator = worth
+    return Money.model_construct(asset=asset, units=-(-minor_units * numerator // denominator))
