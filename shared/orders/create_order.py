@@ -7,6 +7,7 @@ from shared.kernel.reply import Reply
 from shared.orders import lifecycle
 from shared.orders.model import Order, OrderView, PlaceOrder
 from shared.orders.ports import Orders
+from shared.orders.taking import by_recipes
 
 
 async def create_order(command: PlaceOrder, *, by: By, using: Orders) -> Reply[OrderView]:
@@ -21,6 +22,7 @@ async def create_order(command: PlaceOrder, *, by: By, using: Orders) -> Reply[O
     menu = await using.menus.current(command.shop_id)
     order_id = OrderId.new()
     placed = lifecycle.place(order_id, command, customer=UserId(by.actor), shop=shop, menu=menu, now=now)
+    placed = by_recipes(placed, await using.recipes.of(command.shop_id))
     replies: list[Reply[OrderView]] = []
 
     def answer(stored: Stored[Order]) -> Reply[OrderView]:

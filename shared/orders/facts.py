@@ -30,6 +30,13 @@ class OrderLine(Frozen):
     sku: str | None = None
 
 
+class Taken(Frozen):
+    """So much of one SKU, in its base unit, that an order takes of its shop's stock."""
+
+    sku: str
+    quantity: int = Field(ge=1)
+
+
 class OrderPlaced(Fact):
     """A customer ordered; prices are fixed and stock is held until `hold_until`."""
 
@@ -45,6 +52,19 @@ class OrderPlaced(Fact):
     placed_at: datetime
     pay_by: datetime
     hold_until: datetime
+    takes: tuple[Taken, ...] | None = None
+    """By the recipes of its day; None: one portion of the SKU of each line that has one."""
+
+    @property
+    def reserves(self) -> dict[str, int]:
+        """Return what it takes of the shop's stock, by SKU in order, in base units."""
+        if self.takes is not None:
+            return {taken.sku: taken.quantity for taken in sorted(self.takes, key=lambda taken: taken.sku)}
+        taken: dict[str, int] = {}
+        for line in self.lines:
+            if line.sku is not None:
+                taken[line.sku] = taken.get(line.sku, 0) + line.quantity
+        return dict(sorted(taken.items()))
 
 
 class OrderFact(Fact):

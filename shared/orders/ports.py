@@ -1,7 +1,7 @@
 """What orders need from outside: their own store, and what they read of shops, menus and payments."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -73,6 +73,22 @@ class Menus(Protocol):
 
     async def current(self, shop_id: ShopId) -> PricedMenu:
         """Return the shop's present menu, at most some seconds old. Raises NotFound when nothing is sold there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """What one item or choice takes of the stock, in base units by SKU; a choice: also what takes whose place."""
+
+    takes: Mapping[str, int]
+    instead: Mapping[str, str] = field(default_factory=dict)
+
+
+class Recipes(Protocol):
+    """Reads recipes: process cache, primary."""
+
+    async def of(self, shop_id: ShopId) -> Mapping[str, Takes]:
+        """Return what the shop's items and choices take, by their ids, at most some seconds old."""
         ...
 
 
@@ -169,5 +185,6 @@ class Orders:
     store: OrderStore
     shops: Shops
     menus: Menus
+    recipes: Recipes
     payments: Payments
     clock: Clock

@@ -1,15 +1,23 @@
 """The rules of deliveries and holds. Pure: a rule takes the state and what is known, returns facts or refuses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from shared.kernel.decision import By, Role
-from shared.kernel.errors import Bug, Forbidden, NotFound
+from shared.kernel.errors import Bug, Conflict, Forbidden, NotFound
 from shared.kernel.facts import Fact
 from shared.kernel.ids import MerchantId, ReceiptId, ReservationId, ShopId
 from shared.supply import facts
-from shared.supply.facts import StockLine
-from shared.supply.model import HoldState, ReceiveStock, StockHold, StockReceipt
+from shared.supply.facts import BaseUnit, StockLine
+from shared.supply.model import HoldState, ReceiveStock, StockHold, StockLevel, StockReceipt
 from shared.supply.ports import OrderStanding
+from shared.supply.units import base_of, in_base
+
+
+class UnitMismatch(Conflict):
+    """A SKU is counted in another unit."""
+
+    type = "unit-mismatch"
+    title = "The SKU is counted in another unit"
 
 
 def staffed(merchant_id: MerchantId, by: By) -> None:
@@ -18,14 +26,39 @@ def staffed(merchant_id: MerchantId, by: By) -> None:
         raise NotFound("There is no such shop among yours.")
 
 
-def receive(
-    receipt_id: ReceiptId, shop_id: ShopId, command: ReceiveStock, *, merchant_id: MerchantId, by: By
-) -> Sequence[Fact]:
-    """Return the facts of a delivery. Raises NotFound, Forbidden."""
+def managed(merchant_id: MerchantId, by: By) -> None:
+    """Raise NotFound unless the caller works for the merchant, Forbidden unless as owner or manager."""
     staffed(merchant_id, by)
     if not by.roles & {Role.OWNER, Role.MANAGER}:
-        raise Forbidden("Only its owner or a manager takes goods into a shop's stock.")
-    lines = tuple(StockLine(sku=line.sku, quantity=line.quantity) for line in command.lines)
+        raise Forbidden("Only its owner or a manager changes a shop's stock.")
+
+
+def fits(sku: str, unit: BaseUnit | None, level: StockLevel | None) -> None:
+    """Raise UnitMismatch where a SKU is counted in another unit."""
+    if unit is not None and level is not None and level.unit is not unit:
+        raise UnitMismatch(f"{sku} is counted in {level.unit}, not in {unit}.", sku=sku, unit=level.unit)
+
+
+def receive(
+    receipt_id: ReceiptId,
+    shop_id: ShopId,
+    command: ReceiveStock,
+    *,
+    merchant_id: MerchantId,
+    by: By,
+    shelf: Mapping[str, StockLevel] | None = None,
+) -> Sequence[Fact]:
+    """Return the facts of a delivery; `shelf` has what is known of its SKUs.
+
+    Raises NotFound, Forbidden, UnitMismatch.
+    """
+    managed(merchant_id, by)
+    for line in command.lines:
+        fits(line.sku, base_of(line.unit), (shelf or {}).get(line.sku))
+    lines = tuple(
+        StockLine(sku=line.sku, quantity=in_base(line.quantity, line.unit), unit=base_of(line.unit))
+        for line in command.lines
+    )
     return (
         facts.StockReceived(
             receipt_id=receipt_id, shop_id=shop_id, merchant_id=merchant_id, lines=lines, note=command.note

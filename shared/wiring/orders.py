@@ -4,6 +4,7 @@ from functools import cache
 
 from shared.adapters.postgres.order_terms import PostgresMenus, PostgresShopTerms
 from shared.adapters.postgres.orders import PostgresOrders, PostgresPaymentStandings
+from shared.adapters.postgres.recipes import PostgresOrderRecipes
 from shared.orders.ports import Orders
 from shared.wiring.resources import clock, database, region
 
@@ -16,6 +17,7 @@ def orders() -> Orders:
         store=PostgresOrders(db, region=region()),
         shops=PostgresShopTerms(db),
         menus=PostgresMenus(db),
+        recipes=PostgresOrderRecipes(db),
         payments=PostgresPaymentStandings(db),
         clock=clock(),
     )

@@ -16,6 +16,7 @@ from typing import Any, Final
 from shared.adapters.postgres.database import Database, Row, Sql
 from shared.adapters.postgres.order_terms import PostgresMenus, PostgresShopTerms
 from shared.adapters.postgres.orders import PostgresOrders, PostgresPaymentStandings
+from shared.adapters.postgres.recipes import PostgresOrderRecipes
 from shared.kernel.clock import SystemClock
 from shared.kernel.decision import By, Claim, Role
 from shared.kernel.ids import EventId, ItemId, MerchantId, OrderId, ShopId, UserId, uuid7_hex
@@ -80,6 +81,7 @@ async def _caught(url: str, shop: int) -> tuple[str, dict[str, str]]:
         store=PostgresOrders(database, region=REGION),
         shops=PostgresShopTerms(database),
         menus=PostgresMenus(database),
+        recipes=PostgresOrderRecipes(database),
         payments=PostgresPaymentStandings(database),
         clock=SystemClock(),
     )

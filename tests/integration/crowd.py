@@ -16,15 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.inbox import PostgresInbox
 from shared.adapters.postgres.orders import PostgresOrders, PostgresPaymentStandings
-from shared.adapters.postgres.supply import (
-    PostgresHolds,
-    PostgresOrderStandings,
-    PostgresReceipts,
-    PostgresShelves,
-    PostgresShopOwners,
-)
+from shared.adapters.postgres.recipes import PostgresOrderRecipes
 from shared.catalog.facts import MenuItem
 from shared.kernel.decision import AlreadyAnswered, AlreadyTaken, By, Claim, Taking
 from shared.kernel.ids import EventId, ItemId, MerchantId, OrderId, ShopId
@@ -36,6 +29,7 @@ from shared.orders.ports import Orders, PricedMenu, ShopTerms, SoldOut
 from shared.settings import PostgresSettings
 from shared.supply.ports import Supply
 from shared.supply.release_stock import release_stock
+from shared.wiring.supply import supply_on
 from tests.integration.ordering import ALWAYS, FixedClock, customer
 
 
@@ -68,20 +62,13 @@ class BusyShop:
 
     def orders(self, db: Database) -> Orders:
         store = PostgresOrders(db, region="test")
-        return Orders(store, self, self, PostgresPaymentStandings(db), FixedClock())
+        recipes = PostgresOrderRecipes(db, ttl_s=0.0)
+        return Orders(store, self, self, recipes, PostgresPaymentStandings(db), FixedClock())
 
 
 def supply(db: Database) -> Supply:
     """Supply on a real database."""
-    return Supply(
-        receipts=PostgresReceipts(db, region="test"),
-        holds=PostgresHolds(db, region="test"),
-        shelves=PostgresShelves(db),
-        shops=PostgresShopOwners(db),
-        orders=PostgresOrderStandings(db),
-        inbox=PostgresInbox(db),
-        clock=FixedClock(),
-    )
+    return supply_on(db, region="test", clock=FixedClock())
 
 
 class Crowd:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from shared.adapters.postgres.database import Database, Sql
 from shared.adapters.postgres.orders import PostgresOrders, PostgresPaymentStandings
+from shared.adapters.postgres.recipes import PostgresOrderRecipes
 from shared.catalog.facts import MenuItem
 from shared.kernel.decision import By, Claim, Role
 from shared.kernel.hours import Opening
@@ -72,6 +73,7 @@ class Ordering:
             store=self.store,
             shops=self.shop,
             menus=self.shop,
+            recipes=PostgresOrderRecipes(self.db, ttl_s=0.0),
             payments=PostgresPaymentStandings(self.db),
             clock=FixedClock(),
         )

@@ -14,13 +14,6 @@ from shared.adapters.postgres.database import Connection, Database
 from shared.adapters.postgres.inbox import PostgresInbox
 from shared.adapters.postgres.replay import Report, replay
 from shared.adapters.postgres.shops import PostgresCards, PostgresPlaces, PostgresShops
-from shared.adapters.postgres.supply import (
-    PostgresHolds,
-    PostgresOrderStandings,
-    PostgresReceipts,
-    PostgresShelves,
-    PostgresShopOwners,
-)
 from shared.adapters.redis.cache import RedisCache
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.documents import CachedDocuments
@@ -37,6 +30,7 @@ from shared.shops.model import RegisterShop
 from shared.shops.ports import Registration, Shops
 from shared.shops.register_shop import register_shop
 from shared.supply.ports import Supply
+from shared.wiring.supply import supply_on
 from tests.integration.ordering import FixedClock
 
 _MNEMONIC = "test test test test test test test test test test test junk"
@@ -95,15 +89,7 @@ def a_shop(name: str = "Röststätte", at: tuple[float, float] = MITTE, **change
 
 def supplied(db: Database, clock: FixedClock) -> Supply:
     """Supply on a real database."""
-    return Supply(
-        receipts=PostgresReceipts(db, region="test"),
-        holds=PostgresHolds(db, region="test"),
-        shelves=PostgresShelves(db),
-        shops=PostgresShopOwners(db),
-        orders=PostgresOrderStandings(db),
-        inbox=PostgresInbox(db),
-        clock=clock,
-    )
+    return supply_on(db, region="test", clock=clock)
 
 
 class Shopkeeping:

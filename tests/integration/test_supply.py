@@ -8,78 +8,24 @@ from contextlib import suppress
 
 import pytest
 
-from shared.adapters.postgres.database import Connection, Sql
-from shared.adapters.postgres.replay import replay
-from shared.kernel.decision import AlreadyAnswered, AlreadyTaken, By, Role
+from shared.adapters.postgres.database import Sql
+from shared.kernel.decision import AlreadyTaken, By, Role
 from shared.kernel.errors import Forbidden, KeyReused, NotFound
 from shared.kernel.ids import KeyId, OrderId, ReservationId, ShopId
-from shared.orders.cancel_order import cancel_order
 from shared.orders.create_order import create_order
-from shared.orders.model import CancelOrder
 from shared.orders.ports import SoldOut
-from shared.settings import PostgresSettings
 from shared.supply.consume_stock import consume_stock
 from shared.supply.get_stock import get_stock
 from shared.supply.model import GetStock, HoldState, ReceiveStock
 from shared.supply.receive_stock import receive_stock
 from shared.supply.release_stock import release_stock
-from tests.integration.ordering import FixedClock, Ordering, again, customer
-from tests.integration.shopkeeping import keyed, supplied, woken
+from tests.integration.ordering import Ordering, again, customer
+from tests.integration.shopkeeping import keyed, woken
+from tests.integration.stockkeeping import Counter
 
-LAY_SHOP = Sql(
-    "insert into shops (shop_id, merchant_id, name, address, latitude, longitude, timezone, currency, accepts, payout,"
-    " confirmations, weekly, registered_at, version, head) values (:shop_id, :merchant_id, 'Corner', 'here', 52, 13,"
-    " 'Europe/Berlin', 'EUR', '{BTC}', '{}', '{}', '[]', now(), 0, '')"
-)
-BEGIN_PREPARING = Sql(
-    "update orders set status = 'preparing', version = version + 1 where order_id = :order_id and status = 'pending'"
-)
 ALL_STOCK = Sql("select sku, on_hand, reserved from stock order by sku")
 STATES = Sql("select state, count(*) from stock_holds group by state")
 INBOX = Sql("select count(*) from inbox")
-
-
-class Counter:
-    """A shop with stock, and customers who order."""
-
-    def __init__(self, database: str) -> None:
-        self.ordering = Ordering(database)
-        self.db = self.ordering.db
-        self.supply = supplied(self.db, FixedClock())
-        self.shop_id = self.ordering.shop.shop_id
-        self.merchant_id = self.ordering.shop.merchant_id
-        self.manager = By(KeyId.new(), frozenset({Role.MANAGER}), self.merchant_id)
-        self._url = database
-
-    async def open(self) -> None:
-        await self.db.run(LAY_SHOP, shop_id=self.shop_id, merchant_id=self.merchant_id)
-
-    async def received(self, portions: dict[str, int], by: By | None = None) -> bytes:
-        """Take a delivery in and return what was answered."""
-        lines = [{"sku": sku, "quantity": quantity} for sku, quantity in portions.items()]
-        command = ReceiveStock.model_validate({"lines": lines})
-        try:
-            return (await receive_stock(self.shop_id, command, by=by or keyed(self.manager), using=self.supply)).body
-        except AlreadyAnswered as before:
-            return before.reply.body
-
-    async def ordered(self, quantity: int = 1) -> OrderId:
-        reply = await create_order(
-            self.ordering.wanted(quantity), by=customer(OrderId.new()), using=self.ordering.orders
-        )
-        return reply.view.order_id
-
-    async def cancelled(self, order_id: OrderId) -> None:
-        by = By(self.manager.actor, self.manager.roles, self.merchant_id, once=keyed(self.manager).once)
-        await cancel_order(order_id, CancelOrder(), if_match=None, by=by, using=self.ordering.orders)
-
-    async def begun(self, order_id: OrderId) -> None:
-        await self.db.run(BEGIN_PREPARING, order_id=order_id)
-
-    def stock_differences(self) -> list[str]:
-        """What a replay says of stock, holds and deliveries; orders are moved behind its back in these tests."""
-        found = replay(Connection(PostgresSettings(self._url))).differences
-        return [line for line in found if line.startswith(("stock", "rsv_", "rcv_"))]
 
 
 @pytest.fixture
@@ -123,7 +69,7 @@ async def test_stock_is_shown_to_the_shops_staff_by_page(counter: Counter) -> No
 
 
 async def test_stock_of_another_merchants_shop_does_not_exist(counter: Counter) -> None:
-    stranger = keyed(By(KeyId.new(), frozenset({Role.OWNER}), Ordering(counter._url).shop.merchant_id))
+    stranger = keyed(By(KeyId.new(), frozenset({Role.OWNER}), Ordering(counter.url).shop.merchant_id))
     for shop_id in (counter.shop_id, ShopId.new()):
         with pytest.raises(NotFound):
             await get_stock(GetStock(shop_id=shop_id), by=stranger, using=counter.supply)

@@ -148,15 +148,11 @@ class _Asked:
         return self.after if said == self.reply else AlreadyAnswered(said)
 
 
-def _asked(claim: Claim, after: Stored[Order], ready: Prepared, expires_at: datetime) -> _Asked:
+def _asked(claim: Claim, placed: OrderPlaced, after: Stored[Order], ready: Prepared, expires_at: datetime) -> _Asked:
     order, reply = after.state, ready.reply
     if reply is None:
         raise Bug("placing an order without a reply to store")
-    taken: dict[str, int] = defaultdict(int)
-    for line in order.lines:
-        if line.sku is not None:
-            taken[line.sku] += line.quantity
-    demand = sorted(taken.items())
+    demand = list(placed.reserves.items())
     row = {
         "caller": claim.caller,
         "route": claim.route,
@@ -208,7 +204,7 @@ class PlaceOrders:
         after, ready = prepare(
             self._table, order_id, None, Decided((placed,)), by=by, now=now, region=self._region, reply=reply
         )
-        return await self._grouped.submit(_asked(by.once, after, ready, now + KEY_LIFETIME))
+        return await self._grouped.submit(_asked(by.once, placed, after, ready, now + KEY_LIFETIME))
 
     async def _place(self, asked: Sequence[_Asked]) -> Sequence[_Outcome]:
         """Return each request's outcome, equal keys coalesced first."""

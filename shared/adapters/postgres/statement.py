@@ -28,6 +28,8 @@ class StateTable(Generic[S]):
     """Other services' streams that this one's decisions may be guarded by."""
     extra: str = ""
     """More common table expressions (each starting with a comma) that run in the same statement, after `state`."""
+    checks: tuple[str, ...] = ()
+    """More of the statement's last case: `when … then refuse(…)`."""
     evolve_all: Callable[[S | None, Sequence[Fact]], S | None] | None = None
     """The state after several facts, where one by one would take too long."""
     columns: tuple[str, ...] = field(init=False)
@@ -84,6 +86,7 @@ def append_sql(table: "StateTable[S]", once: str, guard: GuardedBy | None) -> Sq
     if once:
         parts.append(_ONCE[once])
         in_order.insert(0, _ONCE_CHECK[once])
+    in_order += table.checks
     return Sql(
         f"""
 with {"".join(part + "," for part in parts)}

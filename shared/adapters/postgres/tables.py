@@ -2,9 +2,22 @@
 
 from typing import Any, Final
 
-from shared.adapters.postgres import catalog, claims, notifications, orders, payments, shops, supply, sweeps, wallets
+from shared.adapters.postgres import (
+    catalog,
+    claims,
+    notifications,
+    orders,
+    payments,
+    recipes,
+    shops,
+    stock_items,
+    supply,
+    sweeps,
+    wallets,
+)
 from shared.adapters.postgres.statement import StateTable
 from shared.kernel.ids import (
+    AdjustmentId,
     ClaimId,
     KeyId,
     MenuId,
@@ -12,9 +25,12 @@ from shared.kernel.ids import (
     OrderId,
     PaymentId,
     ReceiptId,
+    RecipeId,
     ReservationId,
     ShopId,
+    StockItemId,
     SweepId,
+    TransferId,
     UserId,
 )
 
@@ -22,6 +38,10 @@ STREAMS: Final[dict[str, StateTable[Any]]] = {
     ShopId.prefix: shops.TABLE,
     MenuId.prefix: catalog.TABLE,
     ReceiptId.prefix: supply.RECEIPTS,
+    AdjustmentId.prefix: supply.ADJUSTMENTS,
+    TransferId.prefix: supply.TRANSFERS,
+    StockItemId.prefix: stock_items.TABLE,
+    RecipeId.prefix: recipes.TABLE,
     ReservationId.prefix: supply.HOLDS,
     OrderId.prefix: orders.TABLE,
     PaymentId.prefix: payments.TABLE,

@@ -1,0 +1,45 @@
+"""What shops want of their SKUs, in Postgres. That one is low is true in the commit that says so, or it is not said."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from shared.adapters.postgres.database import Database, Sql
+from shared.adapters.postgres.statement import StateTable
+from shared.adapters.postgres.store import StateStore
+from shared.kernel.ids import ShopId
+from shared.supply.model import StockItem
+from shared.supply.reordering import evolve_item
+
+TABLE: Final = StateTable(
+    name="stock_items",
+    key="stock_item_id",
+    model=StockItem,
+    evolve=evolve_item,
+    extra=""",
+level as (
+  select s.on_hand <= r.reorder_point as low
+    from stock s, jsonb_to_record(:row::jsonb) as r(shop_id text, sku text, reorder_point bigint)
+   where s.shop_id = r.shop_id and s.sku = r.sku for share of s)""",
+    checks=(
+        "when :told::boolean and not exists ("
+        "select from level where coalesce(low, false) = (:row::jsonb ->> 'low')::boolean)"
+        " then refuse('CR001', 'stock moved on')",
+    ),
+)
+_CROSSED: Final = Sql("""
+select i.sku from stock_items i join stock s on s.shop_id = i.shop_id and s.sku = i.sku
+ where i.shop_id = :shop_id and i.sku = any(:skus::text[])
+   and i.low <> coalesce(s.on_hand <= i.reorder_point, false)
+ order by i.sku
+""")
+
+
+class PostgresStockItems(StateStore[StockItem]):
+    """Reorder points, and who was told. A decision's `told` says whether it tells of a crossing."""
+
+    def __init__(self, db: Database, *, region: str) -> None:
+        super().__init__(db, TABLE, region=region)
+
+    async def crossed(self, shop_id: ShopId, skus: Sequence[str]) -> Sequence[str]:
+        """Return those of the SKUs that are low and not told to be, or told to be and not low."""
+        return [str(sku) for (sku,) in await self._db.run(_CROSSED, shop_id=shop_id, skus=list(skus))]
