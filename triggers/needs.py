@@ -21,6 +21,8 @@ PREFIXES: Final[dict[str, tuple[str, ...]]] = {
     "rpc": ("httpx", "Crypto"),
     "keys": ("bip_utils", "coincurve", "embit", "Crypto"),
     "qr": ("segno",),
+    "paper": ("fpdf", "font_source_sans_pro"),
+    "webhooks": ("httpcore",),
     "tokens": ("jwt", "cryptography"),
     "signing": ("shared.adapters.signing", "coincurve", "embit", "cryptography", "Crypto"),
 }
@@ -32,6 +34,8 @@ BRINGS: Final[dict[str, tuple[str, ...]]] = {
     "firestore": ("grpc", "google.auth", "google.api_core", "cryptography", "requests"),
     "web3": ("aiohttp", "eth_account", "Crypto", "requests"),
     "bit": ("coincurve", "requests"),
+    "feeds": ("httpcore",),
+    "rpc": ("httpcore",),
 }
 """What the libraries of a need import themselves."""
 
@@ -48,6 +52,8 @@ LIBRARIES: Final[dict[str, tuple[str, ...]]] = {
     "rpc": ("httpx", "Crypto.Hash.keccak"),
     "keys": ("bip_utils", "coincurve", "embit"),
     "qr": ("segno",),
+    "paper": ("fpdf",),
+    "webhooks": ("httpcore",),
     "tokens": ("jwt",),
     "signing": ("coincurve", "embit", "cryptography.hazmat.primitives.asymmetric.utils", "Crypto.Hash.keccak"),
 }

@@ -247,7 +247,7 @@ def _responses(
     success: Json = {"description": "Done.", "headers": _response_headers(entry)}
     if isinstance(shape.view, type) and issubclass(shape.view, BaseModel):
         content = {"schema": schemas[shape.view, "serialization"]}
-        success["content"] = dict.fromkeys(entry.produces, content)
+        success["content"] = {media: content if media == "application/json" else {} for media in entry.produces}
     elif shape.view is not None:
         success["content"] = {media: {} for media in entry.produces}
     responses = {str(entry.status): success}

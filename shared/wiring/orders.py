@@ -2,8 +2,11 @@
 
 from functools import cache
 
+from shared.adapters.postgres.discounts import PostgresOfferedDiscounts
+from shared.adapters.postgres.histories import PostgresHistories
 from shared.adapters.postgres.order_terms import PostgresMenus, PostgresShopTerms
 from shared.adapters.postgres.orders import PostgresOrders, PostgresPaymentStandings
+from shared.adapters.postgres.purchases import PostgresPurchases
 from shared.adapters.postgres.recipes import PostgresOrderRecipes
 from shared.orders.ports import Orders
 from shared.wiring.resources import clock, database, region
@@ -20,4 +23,17 @@ def orders() -> Orders:
         recipes=PostgresOrderRecipes(db),
         payments=PostgresPaymentStandings(db),
         clock=clock(),
+        discounts=PostgresOfferedDiscounts(db),
     )
+
+
+@cache
+def histories() -> PostgresHistories:
+    """Return the reader of an order's facts."""
+    return PostgresHistories(database())
+
+
+@cache
+def purchases() -> PostgresPurchases:
+    """Return the reader of what receipts show."""
+    return PostgresPurchases(database())

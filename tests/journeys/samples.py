@@ -17,6 +17,7 @@ from eth_account.messages import encode_defunct
 
 from shared.kernel.ids import ModifierId
 from tests.integration.shopkeeping import BITCOIN
+from tests.journeys import catalog_requests, notifications_requests, supply_requests
 from tests.journeys.cast import A_WEEK, ELSEWHERE, Cast, a_shop
 from triggers.registry import Entry, load
 
@@ -50,7 +51,10 @@ def sample(operation: str, cast: Cast) -> Sample:
     """Return a good request of the operation. Raises KeyError for one without a sample."""
     entry = load()[operation]
     part = PARTS[operation]
-    path = re.sub(r"\{(\w+)\}", lambda variable: cast.ids()[variable[1]], entry.path)
+    ids = cast.ids()
+    if operation == "pause_shop":  # nobody else in a test needs the other shop to be open
+        ids["shop_id"] = cast.merchant.places[1].shop_id
+    path = re.sub(r"\{(\w+)\}", lambda variable: ids[variable[1]], entry.path)
     return Sample(entry, part, path, _body(operation, cast), _QUERIES.get(operation, {}))
 
 
@@ -88,18 +92,23 @@ PARTS: Final = {
     "get_quote_key": "",
     "get_reconciliation": "owner",
     "get_shop": "",
+    "get_receipt": "customer",
     "get_statement": "manager",
     "get_stock": "barista",
     "get_sweep": "manager",
+    "get_timeline": "customer",
     "import_menu": "owner",
     "list_orders": "customer",
     "list_sweeps": "manager",
     "mark_ready": "barista",
+    "list_ratings": "",
+    "pause_shop": "owner",
     "plan_sweep": "owner",
     "propose_payout": "owner",
     "prove_payout": "owner",
     "put_menu_item": "owner",
     "put_modifier_group": "owner",
+    "rate_shop": "customer",
     "receive_stock": "owner",
     "redeem_claim": "barista",
     "register_device": "customer",
@@ -107,13 +116,19 @@ PARTS: Final = {
     "request_nonce": "",
     "request_payout_challenge": "manager",
     "requote_payment": "customer",
+    "resume_shop": "barista",
     "set_confirmations": "owner",
     "set_opening_hours": "owner",
     "set_preferences": "customer",
+    "set_special_hours": "manager",
     "set_spreads": "manager",
     "sign_in_with_ethereum": "",
     "start_preparing": "barista",
     "submit_sweep": "owner",
+    "update_shop": "manager",
+    **catalog_requests.PARTS,
+    **supply_requests.PARTS,
+    **notifications_requests.PARTS,
 }
 _QUERIES: Final = {
     "convert": {"asset": "BTC", "currency": "EUR", "units": "420"},
@@ -126,9 +141,14 @@ _QUERIES: Final = {
     "get_stock": {"limit": "10"},
     "get_claim_qr": {"format": "svg"},
     "get_payment_qr": {"format": "png"},
+    "get_receipt": {"format": "html"},
     "list_orders": {"limit": "10"},
+    "list_ratings": {"limit": "10"},
     "list_sweeps": {"limit": "10"},
     "list_refunds": {"state": "requested", "limit": "10"},
+    **catalog_requests.QUERIES,
+    **supply_requests.QUERIES,
+    **notifications_requests.QUERIES,
 }
 
 
@@ -196,10 +216,23 @@ def _body(operation: str, cast: Cast) -> JSON | None:
         case "set_preferences":
             quiet = {"starts": "22:00", "ends": "07:00", "timezone": "Europe/Berlin"}
             return {"language": "de", "channels": ["email", "push"], "email": cast.email, "quiet_hours": quiet}
+        case "pause_shop":
+            return {"until": _zulu(datetime.now(UTC) + timedelta(minutes=30)), "reason": "Out of beans"}
+        case "rate_shop":
+            return {"stars": 5, "comment": "Best flat white in town"}
+        case "set_special_hours":
+            day = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+            return {"special": [{"day": day, "label": "Stocktaking", "spans": [{"opens": "10:00", "closes": "12:00"}]}]}
+        case "update_shop":
+            place = {"latitude": 53.5504, "longitude": 9.9927}
+            return {"name": "Speicherstadt", "address": "Kehrwieder 6", "position": place, "accepts": ["ETH", "USDC"]}
         case "set_spreads":
             return {"spread_bp": {"BTC": 100, "USDC": 0}}
         case "sign_in_with_ethereum":
             return signed_message(cast.platform.url)
+    for requests in (catalog_requests, notifications_requests, supply_requests):
+        if (body := requests.body(operation, cast)) is not None:
+            return body
     return None
 
 

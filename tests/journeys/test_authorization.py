@@ -18,6 +18,7 @@ from emulators.people import sign_in, until
 from emulators.platform import Platform
 from shared.adapters.postgres.database import Sql
 from shared.kernel.ids import EventId, OrderId, PaymentId
+from tests.journeys import catalog_requests, notifications_requests, supply_requests
 from tests.journeys.cast import Cast, bearer, rows_of, token_of
 from tests.journeys.samples import operations, sample, signed_message
 from tests.journeys.tokens import forged_person_tokens, forged_service_tokens, person_token, service_token
@@ -90,6 +91,8 @@ CASES: Final = {
     "get_payment_qr": _ORDER,
     "get_payout_changes": _AT_A_SHOP,
     "get_reconciliation": Case(customer=MAY, others=MAY, rivals=MAY, rival_manager=MAY, elsewhere=MAY),
+    "get_receipt": _ORDER,
+    "get_timeline": _ORDER,
     "drop_sweep": Case(),
     "get_statement": _AT_A_SHOP,
     "get_sweep": Case(),
@@ -98,23 +101,36 @@ CASES: Final = {
     "import_menu": _AT_A_SHOP,
     "list_orders": _LIST,
     "mark_ready": _KITCHEN,
+    "pause_shop": Case(rival_manager=403, elsewhere=MAY),
     "plan_sweep": _AT_A_SHOP,
     "propose_payout": _AT_A_SHOP,
     "prove_payout": _AT_A_SHOP,
     "put_menu_item": _AT_A_SHOP,
     "put_modifier_group": _AT_A_SHOP,
+    "rate_shop": _CUSTOMERS,
     "receive_stock": _AT_A_SHOP,
     "redeem_claim": _AT_A_SHOP,
     "register_device": _OWN,
     "register_shop": _OWN,
     "request_payout_challenge": _AT_A_SHOP,
     "requote_payment": _CUSTOMERS,
+    "resume_shop": _AT_A_SHOP,
     "set_confirmations": Case(rival_manager=403, elsewhere=403),
     "set_opening_hours": _AT_A_SHOP,
     "set_preferences": _OWN,
+    "set_special_hours": _AT_A_SHOP,
     "set_spreads": _AT_A_SHOP,
     "start_preparing": _KITCHEN,
     "submit_sweep": Case(),
+    "update_shop": _AT_A_SHOP,
+    **dict.fromkeys(catalog_requests.AT_A_SHOP, _AT_A_SHOP),
+    **dict.fromkeys(supply_requests.AT_A_SHOP, _AT_A_SHOP),
+    **dict.fromkeys(notifications_requests.THEIR_OWN, Case()),
+    "follow_order": _ORDER,
+    "get_preferences": _OWN,
+    "list_notifications": _OWN,
+    "list_webhooks": Case(customer=MAY, others=MAY, rivals=MAY, rival_manager=MAY, elsewhere=MAY),
+    "register_webhook": Case(customer=MAY, others=MAY, rival_manager=403, elsewhere=403),
 }
 PRIVATE: Final = [entry.operation for entry in load().http() if not entry.public]
 INNER: Final = [entry.operation for entry in load() if entry.kind != "http"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.integration.shopkeeping import BITCOIN, EVM, account_key
+from tests.journeys import catalog_requests, notifications_requests, supply_requests
 from tests.journeys.cast import A_WEEK, ELSEWHERE
 
 UNITS: Final = (-1, 4.2, 420.5, True, None, "", "-1", "+420", "4.20", "4,20", "1e3", "0x1a4", "00420", " 420", "420 ")
@@ -72,6 +73,8 @@ SIGNATURES: Final = (
     1,
 )
 _SPAN: Final = A_WEEK[0]
+_HOURS: Final = {"opens": "10:00", "closes": "12:00"}
+_HOLIDAY: Final = {"day": "2027-01-01"}
 
 WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
     "approve_refund": {"/approve": ("yes", "true", 1, None), "/reason": ("x" * 201, "two\nlines", "\u202e")},
@@ -100,6 +103,7 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/lines": ([], [{}], {}, None),
         "/menu_version": (0, -1, "1", 1.5, True),
         "/note": ("x" * 501, "\u202egnihtemos"),
+        "/discount_code": ("", "AB", "A" * 33, "NO SUCH", "КОД", 1, ["WELCOME"]),
         "/customer_id": ("usr_" + "0" * 32,),
         "/total": ({"currency": "EUR", "units": "1"},),
     },
@@ -109,6 +113,11 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/address": ("0x" + "5a" * 20, "0x5AAEB6053F3E94C9b9A09f33669435E7Ef1BeAed"),
     },
     "import_menu": {"/items": ({}, {"itm_0": {}}, [], None), "/groups": ({"mod_0": {}}, []), "/currency": ("EUR",)},
+    "pause_shop": {
+        "/until": ("2026-05-06", "2026-05-06T12:00:00", "2026-05-06T12:00:00Z", "9999-12-31T00:00:00Z", "soon", ""),
+        "/reason": ("x" * 201, "two\nlines", "\u202e", None, 1),
+        "/shop_id": ("shp_" + "0" * 32,),
+    },
     "plan_sweep": {
         "/chain": ("evm:1", "EVM:31337", "", "bitcoin", 31337, None),
         "/asset": (*ASSETS, "BTC"),
@@ -144,6 +153,11 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/modifiers": ([], None, [{}]),
         "/modifiers/0/price_delta": (*UNITS, *UNITS_TOO),
         "/defaults": (["opt_" + "0" * 32], ["opt_0"], None),
+    },
+    "rate_shop": {
+        "/stars": (0, 6, 4.5, "5", True, None, [5]),
+        "/comment": ("x" * 501, "\u202e", None, 1),
+        "/customer_id": ("usr_" + "0" * 32,),
     },
     "receive_stock": {"/lines/0/quantity": QUANTITIES, "/lines/0/sku": SKUS, "/lines": ([], [{}]), "/note": ("\n",)},
     "redeem_claim": {
@@ -190,6 +204,14 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/weekly/0/opens": ("24:00", "25:00", "9:00", "09:60", "０９:00", "09:00:00", 900),
         "/weekly/0/closes": ("00:00", "24:01", ""),
         "/weekly": ([_SPAN, _SPAN], [*reversed(A_WEEK)], [_SPAN] * 43, None),
+        "/last_order_min": (-1, 241, "15", 1.5, None, True),
+    },
+    "set_special_hours": {
+        "/special/0/day": ("2026-02-30", "tomorrow", "", "2999-01-01", 0, None, "2026-05-06T12:00:00Z"),
+        "/special/0/label": ("x" * 201, "two\nlines", None),
+        "/special/0/spans": ([_HOURS, _HOURS], [{"opens": "18:00", "closes": "02:00"}], [{}], None, "closed"),
+        "/special/0/spans/0/opens": ("24:00", "25:00", "9:00", "09:60", "０９:00", "12:00", 900),
+        "/special": ([_HOLIDAY, _HOLIDAY], [_HOLIDAY] * 101, None, {}),
     },
     "set_preferences": {
         "/email": (*EMAILS, None),
@@ -203,10 +225,21 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/spread_bp": (*({"BTC": bp} for bp in (-1, 501, 1.5, "1", True)), None, [], {"DOGE": 1}, {"USDT": 1}),
         "/currency": ("EUR",),
     },
+    "update_shop": {
+        "/name": TEXTS,
+        "/address": ("", "x" * 201, "two\nlines"),
+        "/position": ({}, {"latitude": 91, "longitude": 0}, {"latitude": 1}, [53.5, 9.9]),
+        "/accepts": ([], ["ETH", "ETH"], ["DOGE"], "ETH", [None]),
+        "/currency": ("USD",),
+        "/timezone": ("UTC",),
+    },
     "sign_in_with_ethereum": {
         "/message": ("", " ", "hello", "x" * 4097, None, 1),
         "/signature": ("", "0x", "0x" + "0" * 129, "0x" + "0" * 131, "0X" + "0" * 130, "0x" + "g" * 130, "00" * 65),
     },
+    **catalog_requests.WRONG,
+    **supply_requests.WRONG,
+    **notifications_requests.WRONG,
 }
 """None of these is taken; a member that is not in the sample is one that nobody may send."""
 
@@ -256,10 +289,14 @@ QUERIES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "get_stock": ("limit=0", "limit=101", "limit=-1", "cursor=SHOT", "cursor=..", "cursor=", "limit=1&limit=2"),
     "get_claim_qr": ("format=gif", "format=SVG", "format=", "format=svg%00"),
+    "get_receipt": ("format=xml", "format=PDF", "format=", "format=pdf%00"),
     "get_payment_qr": ("format=gif", "format=PNG", "format="),
     "list_refunds": ("limit=0", "limit=101", "state=lost", "state=", "cursor=x", "cursor=pay_" + "0" * 32),
     "list_sweeps": ("limit=0", "limit=101", "cursor=x", "cursor=swp_0", "cursor=pay_" + "0" * 32),
     "list_orders": ("limit=0", "limit=101", "cursor=x", "cursor=shp_" + "0" * 32, "shop_id=x", "shop_id="),
+    **catalog_requests.WRONG_QUERIES,
+    **supply_requests.WRONG_QUERIES,
+    **notifications_requests.WRONG_QUERIES,
 }
 EVERYWHERE: Final = (
     "surprise=1",
