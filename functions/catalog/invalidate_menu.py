@@ -16,6 +16,7 @@ async def invalidate_menu(
         | facts.MenuItemArchived
         | facts.ItemAvailabilitySet
         | facts.DaypartsSet
+        | facts.TaxesSet
     ],
 ) -> None:
     """On facts of a menu: drop what this region's cache holds of it."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
 from shared.kernel.facts import Fact
 from shared.kernel.hours import Opening, open_window
-from shared.kernel.ids import ItemId, MenuId, MerchantId, ModifierGroupId, ModifierId, ShopId
+from shared.kernel.ids import DiscountId, ItemId, MenuId, MerchantId, ModifierGroupId, ModifierId, OrderId, ShopId
 from shared.kernel.money import Currency, Frozen, Units
 
 
@@ -59,12 +59,42 @@ class Scope(Frozen):
     items: tuple[ItemId, ...] = ()
     categories: tuple[str, ...] = ()
 
+    def covers(self, item: MenuItem) -> bool:
+        """Return whether an item is named, by itself or by its category, or nothing is."""
+        if not self.items and not self.categories:
+            return True
+        return item.item_id in self.items or item.category in self.categories
+
 
 class Daypart(Scope):
     """Hours, in the shop's time zone, at which things are sold: breakfast, happy hour."""
 
     name: str
     weekly: tuple[Opening, ...]
+
+
+class Tax(Scope):
+    """A tax on what is sold: `inclusive` ones are part of the price, `exclusive` ones come on top of it."""
+
+    name: str
+    rate_bp: int = Field(ge=0, le=10_000, description="In 0.01 %")
+    inclusion: Literal["inclusive", "exclusive"]
+
+
+class Discount(Scope):
+    """What is taken off an order: a part of what its items cost, or an amount. Without a code everybody gets it."""
+
+    discount_id: DiscountId
+    name: str
+    code: str | None = None
+    rate_bp: int | None = Field(default=None, ge=1, le=10_000, description="In 0.01 % of what its items cost")
+    amount: Units | None = None
+    minimum: Units = 0
+    maximum: Units | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    uses: int | None = Field(default=None, ge=1, description="How many orders may have it; None: as many as come")
+    active: bool = True
 
 
 Rule = TypeVar("Rule", bound=Scope)
@@ -128,6 +158,7 @@ class MenuImported(MenuFact):
     groups: tuple[ModifierGroup, ...] = ()
     dayparts: tuple[Daypart, ...] | None = None
     """None: they stay as they are."""
+    taxes: tuple[Tax, ...] | None = None
 
 
 class MenuItemArchived(MenuFact):
@@ -151,3 +182,31 @@ class DaypartsSet(MenuFact):
 
     type: ClassVar = "product.dayparts_set.v1"
     dayparts: tuple[Daypart, ...]
+
+
+class TaxesSet(MenuFact):
+    """What is sold is taxed so; what no tax is for is not taxed."""
+
+    type: ClassVar = "product.taxes_set.v1"
+    taxes: tuple[Tax, ...]
+
+
+class DiscountPut(Fact):
+    """A shop gives a discount, or gives it otherwise from now on."""
+
+    type: ClassVar = "product.discount_put.v1"
+    discount_id: DiscountId
+    shop_id: ShopId
+    merchant_id: MerchantId
+    currency: Currency
+    discount: Discount
+
+
+class DiscountReturned(Fact):
+    """An order that had a discount came to nothing, so that somebody else may use it."""
+
+    type: ClassVar = "product.discount_returned.v1"
+    discount_id: DiscountId
+    order_id: OrderId
+    shop_id: ShopId
+    merchant_id: MerchantId

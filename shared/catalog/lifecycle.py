@@ -19,6 +19,7 @@ from shared.catalog.model import (
     PutModifierGroup,
     SetDayparts,
     SetItemAvailability,
+    SetTaxes,
 )
 from shared.catalog.ports import ShopTerms
 from shared.kernel.decision import By, Role
@@ -93,9 +94,10 @@ def import_menu(command: ImportMenu, *, shop: ShopTerms) -> Sequence[Fact]:
     _groups_exist(items, groups)
     _choices_are_told_apart(groups)
     dayparts = None if command.dayparts is None else tuple(daypart.daypart() for daypart in command.dayparts)
-    for daypart in dayparts or ():
-        _items_exist(daypart, items)
-    return (facts.MenuImported(**_of(shop), items=items, groups=groups, dayparts=dayparts),)
+    taxes = None if command.taxes is None else tuple(tax.tax() for tax in command.taxes)
+    for scope in (*(dayparts or ()), *(taxes or ())):
+        items_exist(scope, items)
+    return (facts.MenuImported(**_of(shop), items=items, groups=groups, dayparts=dayparts, taxes=taxes),)
 
 
 def archive_item(menu: Menu | None, item_id: ItemId, *, shop: ShopTerms) -> Sequence[Fact]:
@@ -126,8 +128,18 @@ def set_dayparts(menu: Menu | None, command: SetDayparts, *, shop: ShopTerms) ->
         raise NotFound("This shop has no menu yet.")
     dayparts = tuple(daypart.daypart() for daypart in command.dayparts)
     for daypart in dayparts:
-        _items_exist(daypart, menu.items)
+        items_exist(daypart, menu.items)
     return (facts.DaypartsSet(**_of(shop), dayparts=dayparts),)
+
+
+def set_taxes(menu: Menu | None, command: SetTaxes, *, shop: ShopTerms) -> Sequence[Fact]:
+    """Return the facts of how things are taxed. Raises NotFound where there is no menu, UnknownItem."""
+    if menu is None:
+        raise NotFound("This shop has no menu yet.")
+    taxes = tuple(tax.tax() for tax in command.taxes)
+    for tax in taxes:
+        items_exist(tax, menu.items)
+    return (facts.TaxesSet(**_of(shop), taxes=taxes),)
 
 
 def _item(menu: Menu | None, item_id: ItemId) -> Menu:
@@ -137,7 +149,8 @@ def _item(menu: Menu | None, item_id: ItemId) -> Menu:
     return menu
 
 
-def _items_exist(scope: Scope, items: Sequence[MenuItem]) -> None:
+def items_exist(scope: Scope, items: Sequence[MenuItem]) -> None:
+    """Raise UnknownItem where a rule is for an item that is not there."""
     missing = sorted(set(scope.items) - {item.item_id for item in items})
     if missing:
         raise UnknownItem("Put the items on the menu first.", items=missing)
@@ -193,6 +206,7 @@ def _changes(menu: Menu, fact: facts.MenuFact) -> dict[str, object]:
                 "groups": fact.groups,
                 "sold_out": tuple(mark for mark in menu.sold_out if mark.item_id in kept),
                 "dayparts": menu.dayparts if fact.dayparts is None else fact.dayparts,
+                "taxes": menu.taxes if fact.taxes is None else fact.taxes,
             }
         case facts.MenuItemArchived():
             return {
@@ -204,6 +218,8 @@ def _changes(menu: Menu, fact: facts.MenuFact) -> dict[str, object]:
             return {"sold_out": (*_unmarked(menu, fact.item_id), *marked)}
         case facts.DaypartsSet():
             return {"dayparts": fact.dayparts}
+        case facts.TaxesSet():
+            return {"taxes": fact.taxes}
     raise Bug(f"a menu does not know {fact.type}")
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from shared.catalog.facts import Daypart, MenuItem, Modifier, ModifierGroup, SoldOutMark
+from shared.catalog.facts import Daypart, MenuItem, Modifier, ModifierGroup, SoldOutMark, Tax
 from shared.kernel.hours import Opening
 from shared.kernel.ids import ItemId, MenuId, MerchantId, ModifierGroupId, ModifierId, ShopId
 from shared.kernel.money import Asset, Currency, Frozen, Money, Units
@@ -16,6 +16,7 @@ from shared.kernel.text import Label, Name, Note, Sku
 MAX_ITEMS: Final = 300
 MAX_GROUPS: Final = 100
 MAX_DAYPARTS: Final = 20
+MAX_TAXES: Final = 50
 MAX_SPANS: Final = 42
 """Of a daypart: six a day."""
 MAX_PRICE: Final = 10**9
@@ -180,6 +181,39 @@ class SetDayparts(Frozen):
         return self
 
 
+class PutTax(Scoped):
+    """A tax: part of the price (`inclusive`) or on top of it (`exclusive`), in 0.01 % of the price without tax."""
+
+    name: Label
+    rate_bp: int = Field(ge=0, le=10_000, strict=True)
+    inclusion: Literal["inclusive", "exclusive"]
+
+    def tax(self) -> Tax:
+        """Return it as a fact carries it."""
+        return Tax(
+            name=self.name,
+            rate_bp=self.rate_bp,
+            inclusion=self.inclusion,
+            items=self.items,
+            categories=self.categories,
+        )
+
+
+class SetTaxes(Frozen):
+    """All taxes of a menu; none: its prices are what is paid, and nothing is said about tax."""
+
+    taxes: tuple[PutTax, ...] = Field(max_length=MAX_TAXES)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "SetTaxes":
+        _taxes_once(self.taxes)
+        return self
+
+
+def _taxes_once(taxes: Sequence[PutTax]) -> None:
+    _each_once([(tax.name, tax.rate_bp, tax.inclusion) for tax in taxes], "taxes")
+
+
 class ImportMenu(Frozen):
     """A whole menu, which replaces the present one. Its order is the order in which it is shown."""
 
@@ -188,10 +222,14 @@ class ImportMenu(Frozen):
     dayparts: tuple[PutDaypart, ...] | None = Field(
         default=None, max_length=MAX_DAYPARTS, description="Left out: they stay as they are"
     )
+    taxes: tuple[PutTax, ...] | None = Field(
+        default=None, max_length=MAX_TAXES, description="Left out: they stay as they are"
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> "ImportMenu":
         _each_once([daypart.name for daypart in self.dayparts or ()], "dayparts")
+        _taxes_once(self.taxes or ())
         return self
 
 
@@ -226,6 +264,7 @@ class Menu(Frozen):
     groups: tuple[ModifierGroup, ...] = ()
     sold_out: tuple[SoldOutMark, ...] = ()
     dayparts: tuple[Daypart, ...] = ()
+    taxes: tuple[Tax, ...] = ()
 
 
 class MenuChange(Frozen):
@@ -264,3 +303,4 @@ class MenuView(Frozen):
     items: tuple[ShownItem, ...]
     groups: tuple[ModifierGroup, ...]
     dayparts: tuple[Daypart, ...] = ()
+    taxes: tuple[Tax, ...] = ()

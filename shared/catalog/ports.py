@@ -6,10 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from shared.catalog.discount_model import DiscountUse, KeptDiscount
 from shared.catalog.model import Menu, MenuView
 from shared.kernel.clock import Clock
+from shared.kernel.decision import Page, Stored
 from shared.kernel.documents import Documents
-from shared.kernel.ids import MerchantId, ShopId
+from shared.kernel.ids import DiscountId, MerchantId, OrderId, ShopId
 from shared.kernel.money import Asset, Currency
 from shared.kernel.store import Inbox, Store
 
@@ -58,5 +60,54 @@ class Catalog:
     store: Store[Menu]
     shops: Shops
     documents: Documents[MenuView]
+    inbox: Inbox
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStanding:
+    """What became of an order, and the version at which that was true."""
+
+    over: bool
+    """It was cancelled or expired: nobody will pay it."""
+    version: int
+
+
+class OrderStandings(Protocol):
+    """Reads orders from the primary."""
+
+    async def standing(self, order_id: OrderId) -> OrderStanding:
+        """Return what became of the order. Raises NotFound."""
+        ...
+
+
+class DiscountReads(Protocol):
+    """What is asked of discounts besides one stream; from the primary."""
+
+    async def with_code(self, shop_id: ShopId, code: str) -> DiscountId | None:
+        """Return the discount of the shop that has the code, or None."""
+        ...
+
+    async def count(self, shop_id: ShopId) -> int:
+        """Return how many discounts the shop has."""
+        ...
+
+    async def page(self, shop_id: ShopId, *, after: str | None, limit: int) -> Page[tuple[Stored[KeptDiscount], int]]:
+        """Return the shop's discounts by id, after the cursor, each with how many orders have it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Discounting:
+    """Everything the operations of discounts are given."""
+
+    store: Store[KeptDiscount]
+    """Appending one takes its code, or gives it free, in the same commit."""
+    uses: Store[DiscountUse]
+    """Appending to one counts down how often its discount was used, in the same commit."""
+    read: DiscountReads
+    menus: Store[Menu]
+    shops: Shops
+    orders: OrderStandings
     inbox: Inbox
     clock: Clock

@@ -47,6 +47,7 @@ def shown(menu: Menu, version: int, *, shop: ShopTerms, rates: Mapping[Asset, Ra
         ),
         groups=menu.groups,
         dayparts=menu.dayparts,
+        taxes=menu.taxes,
     )
 
 

@@ -115,6 +115,20 @@ class ModifierId(Id):
     prefix = "opt"
 
 
+class DiscountId(Id):
+    """A discount that a shop gives."""
+
+    __slots__ = ()
+    prefix = "dsc"
+
+
+class DiscountUseId(Id):
+    """The discount that an order has; same digits as the order."""
+
+    __slots__ = ()
+    prefix = "dcu"
+
+
 class ReceiptId(Id):
     """A delivery of goods taken into stock."""
 

@@ -13,15 +13,29 @@ from shared.orders.taking import by_recipes
 async def create_order(command: PlaceOrder, *, by: By, using: Orders) -> Reply[OrderView]:
     """Return 201 with the pending order; pay it before `pay_by`.
 
-    Raises NotFound, ShopClosed, MenuChanged, NotOnMenu, SoldOut, AlreadyAnswered, KeyReused, Transient.
+    Raises NotFound, ShopClosed, MenuChanged, NotOnMenu, NotSoldNow, DiscountNotApplicable, DiscountUsedUp,
+    SoldOut, AlreadyAnswered, KeyReused, Transient.
     """
     if not by.actor.startswith(UserId.prefix):
         raise Forbidden("Orders are placed by people; sign in with a wallet.")
     now = using.clock.now()
     shop = await using.shops.terms(command.shop_id)
-    menu = await using.menus.current(command.shop_id)
+    version = command.menu_version
+    menu = await using.menus.current(command.shop_id, at_least=version or 0)
+    stale = version is not None and version != menu.version
+    named = await using.menus.version(command.shop_id, version or 0) if stale else menu
+    discounts = await using.discounts.of(command.shop_id)
     order_id = OrderId.new()
-    placed = lifecycle.place(order_id, command, customer=UserId(by.actor), shop=shop, menu=menu, now=now)
+    placed = lifecycle.place(
+        order_id,
+        command,
+        customer=UserId(by.actor),
+        shop=shop,
+        menu=menu,
+        named=named,
+        discounts=discounts,
+        now=now,
+    )
     placed = by_recipes(placed, await using.recipes.of(command.shop_id))
     replies: list[Reply[OrderView]] = []
 

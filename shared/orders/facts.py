@@ -1,12 +1,13 @@
 """Published facts of orders."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from shared.kernel.facts import Fact
-from shared.kernel.ids import ItemId, MerchantId, ModifierId, OrderId, PaymentId, ShopId, UserId
+from shared.kernel.ids import DiscountId, ItemId, MerchantId, ModifierId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.money import Fiat, Frozen, Units
 
 
@@ -18,8 +19,28 @@ class ChosenModifier(Frozen):
     price_delta: Units
 
 
+class LineDiscount(Frozen):
+    """A line's part of the discount that its order has."""
+
+    discount_id: DiscountId
+    name: str
+    units: Units
+
+
+class LineTax(Frozen):
+    """A tax as it was reckoned: `inclusive` ones are part of what the line costs, `exclusive` ones come on top."""
+
+    name: str
+    rate_bp: int = Field(ge=0, le=10_000, description="In 0.01 %")
+    inclusion: Literal["inclusive", "exclusive"]
+    units: Units
+
+
 class OrderLine(Frozen):
-    """A line as it was priced: `total` = (unit price + modifiers) × quantity, in the order's currency."""
+    """A line as it was priced: `total` = (unit price + modifiers) × quantity, in the order's currency.
+
+    What is paid for it is its total less the discount, and the exclusive taxes.
+    """
 
     item_id: ItemId
     name: str
@@ -28,6 +49,19 @@ class OrderLine(Frozen):
     modifiers: tuple[ChosenModifier, ...] = ()
     total: Units
     sku: str | None = None
+    discount: LineDiscount | None = None
+    taxes: tuple[LineTax, ...] = ()
+
+    @property
+    def payable(self) -> int:
+        """Return what is paid for the line, in minor units, ≥ 0."""
+        off = self.discount.units if self.discount else 0
+        return self.total - off + sum(tax.units for tax in self.taxes if tax.inclusion == "exclusive")
+
+
+def discount_of(lines: Iterable[OrderLine]) -> DiscountId | None:
+    """Return the discount that an order with these lines has: one at most."""
+    return next((line.discount.discount_id for line in lines if line.discount is not None), None)
 
 
 class Taken(Frozen):

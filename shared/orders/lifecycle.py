@@ -10,16 +10,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.catalog.facts import MenuItem, ModifierGroup
 from shared.kernel.decision import By, Role
 from shared.kernel.errors import Bug, Conflict, Forbidden, Invalid, NotFound
 from shared.kernel.facts import Fact
-from shared.kernel.hours import open_window
-from shared.kernel.ids import ModifierId, OrderId, PaymentId, UserId
+from shared.kernel.hours import changes_at, open_window
+from shared.kernel.ids import OrderId, PaymentId, UserId
 from shared.kernel.money import Fiat
-from shared.orders import facts
-from shared.orders.facts import ChosenModifier, OrderLine
-from shared.orders.model import LineRequest, Order, OrderStatus, PlaceOrder
+from shared.orders import facts, pricing
+from shared.orders.discounts import OfferedDiscount
+from shared.orders.model import Order, OrderStatus, PlaceOrder
 from shared.orders.ports import PricedMenu, ShopTerms
 
 PAY_WITHIN: Final = timedelta(minutes=15)
@@ -45,20 +44,6 @@ class ShopClosed(Conflict):
     title = "The shop is closed"
 
 
-class MenuChanged(Conflict):
-    """The prices the customer saw are not the present ones."""
-
-    type = "menu-changed"
-    title = "The menu changed meanwhile"
-
-
-class NotOnMenu(Invalid):
-    """An item or a choice is not sold, or the choices don't fit the item."""
-
-    type = "not-on-menu"
-    title = "This can't be ordered so"
-
-
 class WrongState(Conflict):
     """The order is in a state from which this step does not lead."""
 
@@ -74,15 +59,24 @@ class Halted(Conflict):
 
 
 def place(
-    order_id: OrderId, command: PlaceOrder, *, customer: UserId, shop: ShopTerms, menu: PricedMenu, now: datetime
+    order_id: OrderId,
+    command: PlaceOrder,
+    *,
+    customer: UserId,
+    shop: ShopTerms,
+    menu: PricedMenu,
+    named: PricedMenu | None = None,
+    discounts: Sequence[OfferedDiscount] = (),
+    now: datetime,
 ) -> facts.OrderPlaced:
-    """Return the fact of a new order, priced from `menu`. Raises ShopClosed, MenuChanged, NotOnMenu, Invalid."""
-    if open_window(shop.weekly, shop.timezone, now) is None:
-        raise ShopClosed("It takes no orders now; get_shop tells its hours.")
-    if command.menu_version is not None and command.menu_version != menu.version:
-        raise MenuChanged("Read the menu again and order from its present version.", menu_version=menu.version)
-    lines = tuple(_priced(line, menu) for line in command.lines)
-    total = sum(line.total for line in lines)
+    """Return the fact of a new order, priced from `menu`, the present one. `named` is the one that the order names.
+
+    Raises ShopClosed, MenuChanged, NotOnMenu, NotSoldNow, DiscountNotApplicable, DiscountUsedUp, Invalid.
+    """
+    _must_be_open(shop, now)
+    pricing.must_be_present(command, named, menu, timezone=shop.timezone, at=now)
+    lines = pricing.lines_of(command, menu, discounts, timezone=shop.timezone, now=now)
+    total = sum(line.payable for line in lines)
     if total == 0:
         raise Invalid("An order of nothing but free items has nothing to pay; ask for them at the counter.")
     if total > MAX_TOTAL:
@@ -102,49 +96,17 @@ def place(
     )
 
 
-def _priced(line: LineRequest, menu: PricedMenu) -> OrderLine:
-    item = menu.items.get(line.item_id)
-    if item is None or not item.available:
-        raise NotOnMenu("The shop does not sell this item now.", item_id=line.item_id)
-    chosen = _chosen(line, item, menu)
-    each = item.price + sum(modifier.price_delta for modifier in chosen)
-    return OrderLine(
-        item_id=item.item_id,
-        name=item.name,
-        quantity=line.quantity,
-        unit_price=item.price,
-        modifiers=chosen,
-        total=each * line.quantity,
-        sku=item.sku,
-    )
-
-
-def _chosen(line: LineRequest, item: MenuItem, menu: PricedMenu) -> tuple[ChosenModifier, ...]:
-    """Return the choices of a line as priced: the ones asked for, or the defaults of a group nobody chose from."""
-    asked = set(line.modifiers)
-    if len(asked) != len(line.modifiers):
-        raise NotOnMenu("A choice is named twice.", item_id=item.item_id)
-    chosen: list[ChosenModifier] = []
-    for group_id in item.modifier_groups:
-        chosen += _from_group(asked, menu.groups[group_id], item)
-    unknown = asked - {modifier.modifier_id for modifier in chosen}
-    if unknown:
-        raise NotOnMenu("This item has no such choice.", item_id=item.item_id, modifiers=sorted(unknown))
-    return tuple(chosen)
-
-
-def _from_group(asked: set[ModifierId], group: ModifierGroup, item: MenuItem) -> list[ChosenModifier]:
-    picked = [modifier for modifier in group.modifiers if modifier.modifier_id in asked]
-    if not picked:
-        picked = [modifier for modifier in group.modifiers if modifier.modifier_id in group.defaults]
-    if any(not modifier.available for modifier in picked):
-        raise NotOnMenu("A choice is not available now.", item_id=item.item_id, group=group.name)
-    if not group.min <= len(picked) <= group.max:
-        raise NotOnMenu(f"Choose {group.min} to {group.max} of “{group.name}”.", item_id=item.item_id, group=group.name)
-    return [
-        ChosenModifier(modifier_id=modifier.modifier_id, name=modifier.name, price_delta=modifier.price_delta)
-        for modifier in picked
-    ]
+def _must_be_open(shop: ShopTerms, now: datetime) -> None:
+    if shop.pause is not None and shop.pause.holds(now):
+        why = f" ({shop.pause.reason})" if shop.pause.reason else ""
+        raise ShopClosed(f"It takes no orders for a while{why}.", resumes_at=shop.pause.until)
+    if open_window(shop.weekly, shop.timezone, now, shop.special) is None:
+        raise ShopClosed("It takes no orders now; get_shop tells its hours.")
+    if not shop.last_order_min:
+        return
+    closes = changes_at(shop.weekly, shop.timezone, now, shop.special)
+    if closes is not None and closes - now <= timedelta(minutes=shop.last_order_min):
+        raise ShopClosed("It closes soon, and takes no more orders until it opens again.", closes_at=closes)
 
 
 def confirm(order: Order | None, payment_id: PaymentId, *, settled: bool, now: datetime) -> Sequence[Fact]:

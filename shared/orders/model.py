@@ -1,14 +1,19 @@
 """Values of orders: what a customer sends, what is kept, what is shown."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from shared.kernel.ids import ItemId, MerchantId, ModifierId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.money import Asset, Currency, Fiat, Frozen, Units
 from shared.kernel.text import Line, Note
-from shared.orders.facts import OrderLine
+from shared.orders.facts import LineTax, OrderLine
+
+Code = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{2,31}$")]
+"""The code of a discount, as customers write it."""
 
 
 class OrderStatus(StrEnum):
@@ -38,6 +43,7 @@ class PlaceOrder(Frozen):
     menu_version: int | None = Field(default=None, ge=1, strict=True)
     lines: tuple[LineRequest, ...] = Field(min_length=1, max_length=50)
     note: Note = ""
+    discount_code: Code | None = Field(default=None, description="In capital or small letters")
 
 
 class CancelOrder(Frozen):
@@ -96,6 +102,8 @@ class OrderView(Frozen):
     status: OrderStatus
     halted: bool = Field(description="The chain took the payment back; nothing goes on until it settles again")
     lines: tuple[OrderLine, ...]
+    discount: Fiat | None = Field(default=None, description="What was taken off the lines")
+    taxes: tuple[LineTax, ...] = Field(default=(), description="Those of the lines, added up")
     total: Fiat
     menu_version: int
     payment_id: PaymentId | None = None
@@ -115,6 +123,8 @@ class OrderView(Frozen):
             status=order.status,
             halted=order.halted,
             lines=order.lines,
+            discount=_off(order),
+            taxes=added_up(order.lines),
             total=Fiat(currency=order.currency, units=order.total),
             menu_version=order.menu_version,
             payment_id=order.payment_id,
@@ -124,6 +134,22 @@ class OrderView(Frozen):
             changed_at=order.changed_at,
             version=version,
         )
+
+
+def _off(order: Order) -> Fiat | None:
+    """Return what was taken off an order, or None."""
+    off = sum(line.discount.units for line in order.lines if line.discount is not None)
+    return Fiat(currency=order.currency, units=off) if off else None
+
+
+def added_up(lines: Iterable[OrderLine]) -> tuple[LineTax, ...]:
+    """Return the taxes of an order's lines, one for each name, rate and inclusion, in the order they come in."""
+    found: dict[tuple[str, int, str], LineTax] = {}
+    for tax in (tax for line in lines for tax in line.taxes):
+        key = tax.name, tax.rate_bp, tax.inclusion
+        known = found.get(key)
+        found[key] = tax if known is None else tax.model_copy(update={"units": known.units + tax.units})
+    return tuple(found.values())
 
 
 class OrderPage(Frozen):

@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from shared.catalog.facts import MenuItem, ModifierGroup
+from shared.catalog.facts import Daypart, MenuItem, ModifierGroup, SoldOutMark, Tax
 from shared.kernel.clock import Clock
 from shared.kernel.decision import By, Page, Stored
 from shared.kernel.errors import Conflict
-from shared.kernel.hours import Opening
+from shared.kernel.hours import Opening, Pause, SpecialDay
 from shared.kernel.ids import ItemId, MerchantId, ModifierGroupId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.money import Currency
 from shared.kernel.reply import Reply
 from shared.kernel.store import Inbox, Store
+from shared.orders.discounts import Discounts, NoDiscounts
 from shared.orders.facts import OrderPlaced
 from shared.orders.model import LiveOrder, Order, OrderView
 
@@ -34,6 +35,9 @@ class ShopTerms:
     currency: Currency
     timezone: str
     weekly: tuple[Opening, ...]
+    special: tuple[SpecialDay, ...] = ()
+    last_order_min: int = 0
+    pause: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,9 @@ class PricedMenu:
     currency: Currency
     items: Mapping[ItemId, MenuItem]
     groups: Mapping[ModifierGroupId, ModifierGroup]
+    sold_out: tuple[SoldOutMark, ...] = ()
+    dayparts: tuple[Daypart, ...] = ()
+    taxes: tuple[Tax, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +78,15 @@ class Shops(Protocol):
 class Menus(Protocol):
     """Reads menus: process cache, regional cache, replica, primary."""
 
-    async def current(self, shop_id: ShopId) -> PricedMenu:
-        """Return the shop's present menu, at most some seconds old. Raises NotFound when nothing is sold there."""
+    async def current(self, shop_id: ShopId, *, at_least: int = 0) -> PricedMenu:
+        """Return the shop's present menu, at most some seconds old, and looked up anew if it is before `at_least`.
+
+        Raises NotFound when nothing is sold there.
+        """
+        ...
+
+    async def version(self, shop_id: ShopId, version: int) -> PricedMenu | None:
+        """Return the shop's menu as it was at a version, or None where there never was such a one."""
         ...
 
 
@@ -188,3 +202,4 @@ class Orders:
     recipes: Recipes
     payments: Payments
     clock: Clock
+    discounts: Discounts = NoDiscounts()  # noqa: RUF009  # it has no state

@@ -1,17 +1,19 @@
 """What an order's lines cost by one version of a menu, and what became different since another. Pure; integers only."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from shared.catalog.facts import MenuItem, Modifier, ModifierGroup, off_hours, sold_out
+from shared.catalog.facts import MenuItem, Modifier, ModifierGroup, closest, off_hours, sold_out
 from shared.kernel.clock import rfc3339
 from shared.kernel.errors import Conflict, Invalid
 from shared.kernel.ids import ItemId, ModifierGroupId, ModifierId
 from shared.kernel.money import Frozen, Units
+from shared.orders.discounts import OfferedDiscount, discounted
 from shared.orders.facts import ChosenModifier, OrderLine
 from shared.orders.model import LineRequest, PlaceOrder
 from shared.orders.ports import PricedMenu
+from shared.orders.taxes import taxed
 
 
 class MenuChanged(Conflict):
@@ -61,6 +63,21 @@ def must_be_present(
         menu_version=menu.version,
         changes=[change.model_dump(mode="json", exclude_none=True) for change in told],
     )
+
+
+def lines_of(
+    command: PlaceOrder, menu: PricedMenu, discounts: Sequence[OfferedDiscount], *, timezone: str, now: datetime
+) -> tuple[OrderLine, ...]:
+    """Return an order's lines by the present menu: priced, then discounted, then taxed.
+
+    Raises NotOnMenu, NotSoldNow, DiscountNotApplicable, DiscountUsedUp.
+    """
+    plain = [priced(line, menu, timezone=timezone, at=now) for line in command.lines]
+    drafts = [(menu.items[line.item_id], line) for line in plain]
+    lines = discounted(drafts, discounts, code=command.discount_code, now=now)
+    if not menu.taxes:
+        return lines
+    return tuple(taxed(line, closest(menu.taxes, item)) for (item, _), line in zip(drafts, lines, strict=True))
 
 
 def priced(line: LineRequest, menu: PricedMenu, *, timezone: str, at: datetime) -> OrderLine:
@@ -162,6 +179,12 @@ def _item_changes(
     if was.price != is_.price:
         yield Change(item_id=item_id, change="price", before=was.price, now=is_.price)
     yield from _choice_changes(line, was, before, is_, now)
+    if _taxes(was, before) != _taxes(is_, now):
+        yield Change(item_id=item_id, change="tax")
+
+
+def _taxes(item: MenuItem, menu: PricedMenu) -> set[tuple[str, int, str]]:
+    return {(tax.name, tax.rate_bp, tax.inclusion) for tax in closest(menu.taxes, item)}
 
 
 def _orderable(item: MenuItem, menu: PricedMenu, timezone: str, at: datetime) -> bool:

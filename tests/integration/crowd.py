@@ -57,8 +57,11 @@ class BusyShop:
     async def terms(self, shop_id: ShopId) -> ShopTerms:
         return ShopTerms(self.shop_id, self.merchant_id, "EUR", "Europe/Berlin", ALWAYS)
 
-    async def current(self, shop_id: ShopId) -> PricedMenu:
+    async def current(self, shop_id: ShopId, *, at_least: int = 0) -> PricedMenu:
         return self._menu
+
+    async def version(self, shop_id: ShopId, version: int) -> PricedMenu | None:
+        return None
 
     def orders(self, db: Database) -> Orders:
         store = PostgresOrders(db, region="test")

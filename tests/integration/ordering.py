@@ -44,8 +44,11 @@ class OneShop:
     async def terms(self, shop_id: ShopId) -> ShopTerms:
         return ShopTerms(self.shop_id, self.merchant_id, "EUR", "Europe/Berlin", ALWAYS)
 
-    async def current(self, shop_id: ShopId) -> PricedMenu:
+    async def current(self, shop_id: ShopId, *, at_least: int = 0) -> PricedMenu:
         return PricedMenu(self.shop_id, 1, "EUR", {self.item.item_id: self.item}, {})
+
+    async def version(self, shop_id: ShopId, version: int) -> PricedMenu | None:
+        return None
 
 
 def customer(key: str, body: bytes = b"{}", who: UserId | None = None) -> By:

@@ -17,7 +17,7 @@ from emulators.people import Api, Customer, prove_payouts, until
 from emulators.platform import Platform
 from emulators.wallets import EvmWallet
 from shared.adapters.postgres.database import Connection, Row, Sql
-from shared.kernel.ids import ItemId, MerchantId, ModifierGroupId, ModifierId, SweepId
+from shared.kernel.ids import DiscountId, ItemId, MerchantId, ModifierGroupId, ModifierId, SweepId
 from shared.settings import PostgresSettings
 from tests.integration.shopkeeping import BITCOIN, EVM
 
@@ -188,6 +188,7 @@ class Cast:
             "order_id": self.order_id,
             "payment_id": self.payment_id,
             "difference_id": "dif_" + 32 * "0",
+            "discount_id": DiscountId.like(self.order_id),
             "change_id": self.change_id,
             "sweep_id": self.sweep_id,
             "refund_id": self.refund_id,

@@ -19,9 +19,9 @@ from shared.catalog.facts import MenuItem, Modifier, ModifierGroup
 from shared.kernel.decision import By, Role
 from shared.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from shared.kernel.facts import Fact, fact_of
-from shared.kernel.hours import Opening
+from shared.kernel.hours import Opening, Pause, SpecialDay
 from shared.kernel.ids import ItemId, MerchantId, ModifierGroupId, ModifierId, OrderId, PaymentId, ShopId, UserId
-from shared.orders import lifecycle
+from shared.orders import lifecycle, pricing
 from shared.orders.model import LineRequest, Order, OrderStatus, PlaceOrder
 from shared.orders.ports import PricedMenu, ShopTerms
 
@@ -76,7 +76,7 @@ def test_the_server_prices_items_with_their_choices() -> None:
     ids=["unknown item", "not available", "too many choices", "one choice twice", "unknown choice"],
 )
 def test_what_is_not_on_the_menu_is_refused(line: LineRequest) -> None:
-    with pytest.raises(lifecycle.NotOnMenu):
+    with pytest.raises(pricing.NotOnMenu):
         placed(line)
 
 
@@ -89,15 +89,38 @@ def test_an_order_of_nothing_but_free_items_is_refused_because_nobody_could_pay_
 
 
 def test_prices_that_changed_since_they_were_shown_are_refused_with_the_present_version() -> None:
-    with pytest.raises(lifecycle.MenuChanged) as refused:
+    with pytest.raises(pricing.MenuChanged) as refused:
         placed(latte(), version=6)
-    assert refused.value.fields == {"menu_version": 7}
+    assert refused.value.fields == {"menu_version": 7, "changes": []}
 
 
 def test_a_closed_shop_takes_no_orders_by_its_own_clock() -> None:
     with pytest.raises(lifecycle.ShopClosed):
         placed(latte(), now=NOON.replace(hour=16))  # 18:00 in Berlin
     assert placed(latte(), now=NOON.replace(hour=15, minute=59)).status is OrderStatus.PENDING
+
+
+@pytest.mark.parametrize(
+    ("changes", "until"),
+    [
+        ({"special": (SpecialDay(day=NOON.date()),)}, NOON.replace(hour=0) + timedelta(days=7, hours=8)),
+        ({"last_order_min": 30}, NOON.replace(hour=15, minute=29)),
+        ({"pause": Pause(since=NOON, until=NOON + timedelta(hours=1), reason="Power cut")}, None),
+    ],
+    ids=["special day", "last orders", "paused"],
+)
+def test_a_shop_takes_no_orders_on_special_days_after_last_orders_and_while_it_is_paused(
+    changes: dict[str, object], until: datetime | None
+) -> None:
+    shop = replace(SHOP, **changes)  # type: ignore[arg-type]  # fields of ShopTerms
+    command = PlaceOrder(shop_id=SHOP.shop_id, lines=(latte(),))
+
+    def place(now: datetime) -> None:
+        lifecycle.place(OrderId.new(), command, customer=CUSTOMER, shop=shop, menu=MENU, now=now)
+
+    with pytest.raises(lifecycle.ShopClosed):
+        place(NOON if shop.last_order_min == 0 else NOON.replace(hour=15, minute=30))
+    place(until or NOON + timedelta(hours=1))
 
 
 def test_strangers_are_told_there_is_no_such_order() -> None:

@@ -1,8 +1,9 @@
 """Placing orders: up to 64 at once in one statement, their stock taken set-based under locks in SKU order.
 
 Orders and the stock they hold are written in one commit: the one place where a service writes another's table
-(`StockReservation`). The statement answers per request: placed, key (in use), stock (too little is there, and of
-what) or crowded (enough was there, but for those before it in the batch: worth another try).
+(`StockReservation`); the discounts that they use are counted there too. The statement answers per request: placed, key
+(in use), stock (too little is there, and of what), discount (it was used as often as it may be) or crowded (enough was
+there, but for those before it in the batch: worth another try).
 
 What one request does to a batch never reaches the others: keys and demand are settled apart, a batch that the server
 refuses is halved until the culprit stands alone, and one that waited too long is split by shop, as its locks are.
@@ -17,6 +18,7 @@ from typing import Final, cast
 
 from shared.adapters.postgres.batching import Grouped
 from shared.adapters.postgres.database import Database, Row, Sql
+from shared.adapters.postgres.discount_uses import SPENT, USED
 from shared.adapters.postgres.recording import KEY_LIFETIME, Prepared, prepare
 from shared.adapters.postgres.refusals import Collided, Lost, Slow
 from shared.adapters.postgres.statement import StateTable
@@ -26,9 +28,10 @@ from shared.kernel.decision import AlreadyAnswered, By, Claim, Decided, Stored, 
 from shared.kernel.encoding import Raw, to_json
 from shared.kernel.errors import Bug, KeyReused, Transient
 from shared.kernel.facts import GENESIS
-from shared.kernel.ids import OrderId, ReservationId
+from shared.kernel.ids import DiscountId, OrderId, ReservationId
 from shared.kernel.reply import Reply
-from shared.orders.facts import OrderPlaced
+from shared.orders.discounts import DiscountUsedUp
+from shared.orders.facts import OrderPlaced, discount_of
 from shared.orders.model import Order, OrderView
 from shared.orders.ports import SoldOut
 
@@ -37,14 +40,24 @@ CROWD: Final = 32
 """A batch of 32 costs the database a tenth more an order than one of 64, one of 8 half as much again."""
 
 
-def place_sql(table: StateTable[Order]) -> Sql:
-    """Return the statement that places a batch of orders, given as one JSON array `:asked`.
+_SPENT_TOO: Final = (
+    " and n not in (select n from spent)",
+    " when p.surely then 'discount'",
+    " left join spent p on p.n = a.n",
+)
+
+
+def place_sql(table: StateTable[Order], *, discounts: bool = False) -> Sql:
+    """Return the statement that places a batch of orders, given as one JSON array `:asked`; `discounts` counts those.
 
     Rows are locked in one order by everybody, stock before keys: nobody waits in a circle.
     What they take of the stock is given once more as arrays (asked_by, shop_ids, skus, quantities): of these the
     planner expects a few rows, of nested JSON thousands, for which it would read the whole table. LATERAL makes each
     row be found by the key, and locked in the order of the keys.
     """
+    spent, used = (SPENT, USED) if discounts else ("", "")
+    is_spent, or_spent, joined = _SPENT_TOO if discounts else ("", "", "")
+    neither = "(s.n is null and p.n is null)" if discounts else "s.n is null"
     columns = ", ".join(table.columns)
     picked = ", ".join(f"r.{column}" for column in table.columns)
     return Sql(f"""
@@ -70,11 +83,11 @@ running as (
     from fitting),
 short as materialized (
   select distinct on (n) n, sku, free, quantity > free as surely
-    from running where quantity > free or up_to > free order by n, quantity <= free, sku),
+    from running where quantity > free or up_to > free order by n, quantity <= free, sku){spent},
 claimed as (
   insert into idempotency (caller, route, key, body_hash, status, headers, reply, expires_at)
   select caller, route, key, decode(body_hash, 'hex'), status, headers, convert_to(reply, 'UTF8'), expires_at
-    from asked where n not in (select n from short)
+    from asked where n not in (select n from short){is_spent}
    order by caller, route, key
   on conflict do nothing
   returning caller, route, key),
@@ -105,14 +118,14 @@ sent as (
   select o.event_id, o.topic, o.key, o.region, convert_to(o.body, 'UTF8'), o.traceparent
     from fresh f, jsonb_to_recordset(f.outbox) as o(n int, event_id text, topic text, key text, region text,
          body text, traceparent text)
-   order by f.n, o.n)
+   order by f.n, o.n){used}
 select a.n,
        case when f.n is not null then 'placed'
-            when s.n is null or exists (select from idempotency i
+            when {neither} or exists (select from idempotency i
                   where i.caller = a.caller and i.route = a.route and i.key = a.key) then 'key'
-            when s.surely then 'stock' else 'crowded' end,
+            when s.surely then 'stock'{or_spent} else 'crowded' end,
        s.sku, s.free
-  from asked a left join fresh f on f.n = a.n left join short s on s.n = a.n
+  from asked a left join fresh f on f.n = a.n left join short s on s.n = a.n{joined}
  order by a.n
 """)
 
@@ -135,6 +148,8 @@ class _Asked:
     reply: StoredReply
     demand: Sequence[tuple[str, int]]
     """What it takes of the shop's stock, by SKU."""
+    discount_id: DiscountId | None
+    """The discount that it uses."""
     row: str
     """What the statement reads of it, as JSON without the opening brace: its place in the batch comes first."""
 
@@ -173,7 +188,7 @@ def _asked(claim: Claim, placed: OrderPlaced, after: Stored[Order], ready: Prepa
         "outbox": ready.outbox,
         "demand": [{"sku": sku, "quantity": quantity} for sku, quantity in demand],
     }
-    return _Asked(claim, after, reply, demand, to_json(row)[1:])
+    return _Asked(claim, after, reply, demand, discount_of(order.lines), to_json(row)[1:])
 
 
 class PlaceOrders:
@@ -184,6 +199,7 @@ class PlaceOrders:
         self._table = table
         self._region = region
         self._sql = place_sql(table)
+        self._sql_discounts = place_sql(table, discounts=True)
         self._grouped = Grouped(self._place, batch=BATCH, lanes=lanes, crowd=CROWD, wait_s=db.wait_s)
 
     async def place(
@@ -233,7 +249,7 @@ class PlaceOrders:
         `again` says that their statement was repeated once already.
         """
         try:
-            rows = await self._db.run(self._sql, **_params(asked))
+            rows = await self._run(asked)
         except Lost as lost:
             return [lost] * len(asked) if again else await self._looked_up(asked, lost)
         except Collided as error:
@@ -249,6 +265,12 @@ class PlaceOrders:
             return [*await self._settled(asked[:half]), *await self._settled(asked[half:])]
         return await self._told(asked, rows)
 
+    async def _run(self, asked: Sequence[_Asked]) -> Sequence[Row]:
+        """Run the statement; the longer one, which counts discounts, only where there are some."""
+        if any(one.discount_id is not None for one in asked):
+            return await self._db.run(self._sql_discounts, **_params(asked), **_uses(asked))
+        return await self._db.run(self._sql, **_params(asked))
+
     async def _told(self, asked: Sequence[_Asked], rows: Sequence[Row]) -> Sequence[_Outcome]:
         """Return what the statement's rows mean; replies are looked up, the crowded tried again among themselves.
 
@@ -260,6 +282,8 @@ class PlaceOrders:
         for one, (_, outcome, sku, free) in zip(asked, rows, strict=True):
             if outcome == "placed":
                 outcomes[one] = one.after
+            elif outcome == "discount":
+                outcomes[one] = DiscountUsedUp("As many orders have it as may have it.")
             elif outcome == "stock":
                 outcomes[one] = SoldOut(f"Only {free} of {sku} left.", sku=sku, available=int(free))
             else:
@@ -295,7 +319,7 @@ class PlaceOrders:
         missing = [one for one in asked if outcomes[one] is lost]
         if missing:
             outcomes |= zip(missing, await self._settled(missing, again=True), strict=True)
-            short = [one for one in missing if isinstance(outcomes[one], SoldOut)]
+            short = [one for one in missing if isinstance(outcomes[one], SoldOut | DiscountUsedUp)]
             if short:  # by themselves, perhaps
                 found = await self._said(short, lost)
                 outcomes |= {one: outcome for one, outcome in found.items() if outcome is not lost}
@@ -325,6 +349,12 @@ def _params(asked: Sequence[_Asked]) -> dict[str, str]:
         "skus": _array(sku for _, _, sku, _ in taken),
         "quantities": _array(quantity for _, _, _, quantity in taken),
     }
+
+
+def _uses(asked: Sequence[_Asked]) -> dict[str, str]:
+    """Return the parameters that say who uses which discount."""
+    used = [(n, one.discount_id) for n, one in enumerate(asked) if one.discount_id is not None]
+    return {"used_by": _array(n for n, _ in used), "discount_ids": _array(discount_id for _, discount_id in used)}
 
 
 def _array(values: Iterable[int | str]) -> str:

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from shared.adapters.postgres.database import Connection, Sql
+from shared.adapters.postgres.discount_fold import DiscountFold
 from shared.adapters.postgres.event_rows import COLUMNS, recorded
 from shared.adapters.postgres.statement import StateTable, load_sql
 from shared.adapters.postgres.stock_fold import StockFold
@@ -37,7 +38,7 @@ class Report:
 
 def replay(connection: Connection) -> Report:
     """Return what a replay of everything finds. Reads only, in one snapshot."""
-    report, stock = Report(), StockFold()
+    report, stock, discounts = Report(), StockFold(), DiscountFold()
     connection.execute("begin isolation level repeatable read read only")
     try:
         loads = {prefix: load_sql(table) for prefix, table in STREAMS.items()}
@@ -51,6 +52,7 @@ def replay(connection: Connection) -> Report:
                 report.differences.append(f"{stream}: the hash chain breaks at version {broken}")
             for event in history:
                 stock.add(event)
+                discounts.add(event)
             prefix = stream.partition("_")[0]
             if prefix in STREAMS:
                 counts[prefix] += 1
@@ -59,7 +61,7 @@ def replay(connection: Connection) -> Report:
             elif prefix not in UNREPLAYED:
                 report.differences.append(f"{stream}: no state table is known for it")
         report.differences += _rows_without_events(connection, counts)
-        report.differences += stock.differences(connection)
+        report.differences += [*stock.differences(connection), *discounts.differences(connection)]
     finally:
         connection.execute("rollback")
     return report

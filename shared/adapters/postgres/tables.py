@@ -5,9 +5,11 @@ from typing import Any, Final
 from shared.adapters.postgres import (
     catalog,
     claims,
+    discounts,
     notifications,
     orders,
     payments,
+    ratings,
     recipes,
     shops,
     stock_items,
@@ -19,11 +21,14 @@ from shared.adapters.postgres.statement import StateTable
 from shared.kernel.ids import (
     AdjustmentId,
     ClaimId,
+    DiscountId,
+    DiscountUseId,
     KeyId,
     MenuId,
     NotificationId,
     OrderId,
     PaymentId,
+    RatingId,
     ReceiptId,
     RecipeId,
     ReservationId,
@@ -36,7 +41,10 @@ from shared.kernel.ids import (
 
 STREAMS: Final[dict[str, StateTable[Any]]] = {
     ShopId.prefix: shops.TABLE,
+    RatingId.prefix: ratings.TABLE,
     MenuId.prefix: catalog.TABLE,
+    DiscountId.prefix: discounts.DISCOUNTS,
+    DiscountUseId.prefix: discounts.USES,
     ReceiptId.prefix: supply.RECEIPTS,
     AdjustmentId.prefix: supply.ADJUSTMENTS,
     TransferId.prefix: supply.TRANSFERS,
