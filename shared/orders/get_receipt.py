@@ -1,5 +1,6 @@
 """get_receipt: what was bought, what was paid in which coin, and what was given back; to read, to print, to file."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,6 +71,15 @@ class GivenBack(Frozen):
     at: datetime
 
 
+class TaxSum(Frozen):
+    """One tax on all lines that have it."""
+
+    name: str
+    rate_bp: int = Field(description="In 0.01 %")
+    inclusion: Literal["inclusive", "exclusive"]
+    amount: Fiat
+
+
 class Receipt(Frozen):
     """What was bought, paid and given back."""
 
@@ -78,6 +88,8 @@ class Receipt(Frozen):
     shop: SoldBy
     placed_at: datetime
     lines: tuple[OrderLine, ...]
+    discount: Fiat = Field(description="Taken off the lines, all together")
+    taxes: tuple[TaxSum, ...] = Field(description="By name, rate and kind; inclusive ones are part of the prices")
     total: Fiat
     payments: tuple[PaidWith, ...]
     refunds: tuple[GivenBack, ...]
@@ -140,9 +152,21 @@ def receipt_of(order: Order, bought: Purchase) -> Receipt:
         shop=bought.shop,
         placed_at=order.placed_at,
         lines=order.lines,
+        discount=Fiat(currency=order.currency, units=sum(line.discount.units for line in order.lines if line.discount)),
+        taxes=_taxes(order),
         total=Fiat(currency=order.currency, units=order.total),
         payments=tuple(bought.payments),
         refunds=tuple(bought.refunds),
+    )
+
+
+def _taxes(order: Order) -> tuple[TaxSum, ...]:
+    sums: Counter[tuple[str, int, Literal["inclusive", "exclusive"]]] = Counter()
+    for tax in [tax for line in order.lines for tax in line.taxes]:
+        sums[tax.name, tax.rate_bp, tax.inclusion] += tax.units
+    return tuple(
+        TaxSum(name=name, rate_bp=rate_bp, inclusion=kind, amount=Fiat(currency=order.currency, units=units))
+        for (name, rate_bp, kind), units in sorted(sums.items())
     )
 
 

@@ -14,10 +14,10 @@ import shared.claims.facts  # declares them
 import shared.payments.facts  # noqa: F401
 from shared.adapters.receipts.pages import ReceiptPages
 from shared.kernel.facts import declared
-from shared.kernel.ids import ItemId, ModifierId, OrderId, PaymentId, RefundId, ShopId, UserId
+from shared.kernel.ids import DiscountId, ItemId, ModifierId, PaymentId, RefundId, ShopId, UserId
 from shared.kernel.money import Asset, Fiat, Money
 from shared.orders import get_timeline
-from shared.orders.facts import ChosenModifier, OrderLine
+from shared.orders.facts import ChosenModifier, LineDiscount, LineTax, OrderLine
 from shared.orders.get_receipt import (
     Format,
     GivenBack,
@@ -44,6 +44,11 @@ def receipt(name: str = EVIL, lines: int = 2) -> Receipt:
         unit_price=420,
         modifiers=(ChosenModifier(modifier_id=ModifierId.new(), name=name, price_delta=50),),
         total=940,
+        discount=LineDiscount(discount_id=DiscountId.new(), name="Rainy day", units=40),
+        taxes=(
+            LineTax(name="VAT", rate_bp=1_900, inclusion="inclusive", units=144),
+            LineTax(name="City", rate_bp=250, inclusion="exclusive", units=22),
+        ),
     )
     paid = PaidWith(
         payment_id=PaymentId.new(),
@@ -61,23 +66,22 @@ def receipt(name: str = EVIL, lines: int = 2) -> Receipt:
         txid="0x" + "5b" * 32,
         at=NOON + timedelta(hours=1),
     )
-    return Receipt(
-        order_id=OrderId.new(),
-        status=placed(latte()).status,
-        shop=SoldBy(shop_id=ShopId.new(), name=name, address="Torstr. 1, 10119 Berlin", timezone="Europe/Berlin"),
-        placed_at=NOON,
-        lines=(line,) * lines,
-        total=Fiat(currency="EUR", units=940 * lines),
-        payments=(paid,),
-        refunds=(back,),
+    order = placed(latte()).model_copy(
+        update={"lines": (line,) * lines, "total": line.payable * lines, "placed_at": NOON, "currency": "EUR"}
     )
+    shop = SoldBy(shop_id=ShopId.new(), name=name, address="Torstr. 1, 10119 Berlin", timezone="Europe/Berlin")
+    return receipt_of(order, Purchase(shop, [paid], [back]))
 
 
 def test_a_page_says_it_all_in_the_shops_time_and_escapes_what_people_wrote() -> None:
     page = ReceiptPages().html(receipt()).decode()
     for told in (
-        "18.80 EUR",
+        "18.44 EUR",
         "9.40 EUR",
+        "−0.80 EUR",
+        "City 2.5 %</td><td>0.44 EUR",
+        "of which VAT 19 %",
+        "2.88 EUR",
         "20.3 USDC",
         "0.9261 EUR",
         "2026-05-06 14:00 CEST",

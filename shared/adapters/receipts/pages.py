@@ -31,7 +31,7 @@ class ReceiptPages:
     def html(self, receipt: Receipt) -> bytes:
         """Return the receipt as a page that needs nothing else."""
         template = self._html.get_template("receipt.html")
-        return template.render(receipt=receipt, time=_clock(receipt), fiat=_fiat(receipt)).encode()
+        return template.render(receipt=receipt, time=_clock(receipt), fiat=_fiat(receipt), percent=_percent).encode()
 
     def pdf(self, receipt: Receipt) -> bytes:
         """Return the receipt as a PDF; the same one for the same receipt."""
@@ -71,7 +71,13 @@ class _Paper:
                 self._small(choice.name)
         self.pdf.line(_MARGIN_MM, self.pdf.get_y() + 1, _WIDTH_MM - _MARGIN_MM, self.pdf.get_y() + 1)
         self.pdf.ln(2)
+        if self.receipt.discount.units:
+            self._row("Discount", f"−{self.receipt.discount}")
+        for tax in [tax for tax in self.receipt.taxes if tax.inclusion == "exclusive"]:
+            self._row(f"{tax.name} {_percent(tax.rate_bp)}", str(tax.amount))
         self._row("Total", str(self.receipt.total), bold=True)
+        for tax in [tax for tax in self.receipt.taxes if tax.inclusion == "inclusive"]:
+            self._small(f"of which {tax.name} {_percent(tax.rate_bp)}: {tax.amount}")
 
     def payments(self) -> None:
         currency = self.receipt.total.currency
@@ -116,3 +122,7 @@ def _written(moment: datetime, *, zone: ZoneInfo) -> str:
 
 def _fiat(receipt: Receipt) -> Callable[[int], str]:
     return lambda units: str(Fiat(currency=receipt.total.currency, units=units))
+
+
+def _percent(rate_bp: int) -> str:
+    return f"{rate_bp / 100:g} %"
