@@ -15,7 +15,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 import httpx
 import uvicorn
@@ -25,6 +25,7 @@ from emulators.component import HOST
 from emulators.reference import pages
 from shared.edge.answer import Answer, Receive, Scope, Send
 from shared.edge.serve import KEEP_ALIVE_S, Front, FunctionApp, problem_answer, settle
+from shared.edge.stream import StreamedAnswer
 from shared.edge.wire import Wire
 from shared.kernel.errors import Transient
 from triggers.needs import KEYS
@@ -56,6 +57,9 @@ class _Elsewhere(FunctionApp):
         request = Request(scope, receive, send)
         path = scope["raw_path"].decode("ascii") if self._whole_path else ""
         query = scope["query_string"].decode("ascii")
+        if b"text/event-stream" in dict(scope["headers"]).get(b"accept", b""):
+            await self._stream(request, f"{self._address}{path}", send)
+            return
         try:
             reply = await self._client.request(
                 request.method,
@@ -69,6 +73,18 @@ class _Elsewhere(FunctionApp):
             kept = [(name.lower(), value) for name, value in reply.headers.raw if name.lower() not in _PER_HOP]
             answer = Answer(reply.status_code, kept, reply.content)
         await answer(scope, receive, send)
+
+    async def _stream(self, request: Request, url: str, send: Send) -> None:
+        """Pass an open connection on, chunk by chunk."""
+        headers = [pair for pair in request.scope["headers"] if pair[0] not in _PER_HOP]
+        async with self._client.stream(request.method, url, headers=headers) as reply:
+            kept = [(name.lower(), value) for name, value in reply.headers.raw if name.lower() not in _PER_HOP]
+
+            async def chunks() -> AsyncGenerator[bytes, None]:
+                async for chunk in reply.aiter_raw():
+                    yield chunk
+
+            await StreamedAnswer(reply.status_code, kept, chunks())(request.scope, request.receive, send)
 
 
 def entries_of(registry: Registry, role: str) -> tuple[Entry, ...]:
@@ -139,6 +155,7 @@ def main(arguments: list[str]) -> int:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=1,
     )
     return 0
 

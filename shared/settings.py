@@ -311,6 +311,26 @@ class ClaimCodeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimSigningSettings:
+    """The key that claim tokens are signed with, and the public ones that are published beside it."""
+
+    seed: bytes = field(repr=False)
+    """Ed25519 seed, 32 bytes."""
+    older: tuple[bytes, ...] = ()
+    """Public keys of 32 bytes: those that signed before, and those that will: shops know a key before it signs."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return the key from CLAIM_SIGNING_KEY, and public ones from CLAIM_OTHER_KEYS (base64, by commas)."""
+        name, what = "CLAIM_OTHER_KEYS", "public Ed25519 keys before and after the one that signs, in base64, by commas"
+        others = environ.get(name, "").replace(",", " ").split()
+        return cls(
+            secret_bytes(environ, "CLAIM_SIGNING_KEY", "an Ed25519 seed, 32 random bytes in base64"),
+            tuple(secret_bytes({name: key}, name, what) for key in others),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SignInSettings:
     """What a message of "Sign in with Ethereum" must name to be meant for us."""
 
@@ -319,6 +339,8 @@ class SignInSettings:
     chain_ids: frozenset[int]
     tries_per_minute: int = 30
     """Nonces, and sign-ins, that one network (an IPv4 address, a /64) may ask for in a minute."""
+    bitcoin_network: str = ""
+    """As its node calls it; none where CHAINS has no Bitcoin."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -336,7 +358,38 @@ class SignInSettings:
             domain=required(environ, "SIWE_DOMAIN", "host[:port] of the page that people sign in on"),
             chain_ids=frozenset(int(number) for number in ids),
             tries_per_minute=whole_number(environ, "SIGN_IN_LIMIT_PER_MINUTE", 30),
+            bitcoin_network=_network(environ),
         )
+
+
+def _network(environ: Mapping[str, str]) -> str:
+    chains = ChainsSettings.from_env(environ).chains if environ.get("CHAINS") else ()
+    return next((chain.network for chain in chains if chain.kind == "bitcoin"), "")
+
+
+@dataclass(frozen=True, slots=True)
+class WalletSearchSettings:
+    """The Bitcoin chains whose node goes through all unspent coins to tell what somebody's address holds."""
+
+    chains: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return their names from WALLET_SEARCHES, by commas. On the main network a search takes minutes: none."""
+        return cls(frozenset(environ.get("WALLET_SEARCHES", "").replace(",", " ").split()))
+
+
+@dataclass(frozen=True, slots=True)
+class EvmNodeSettings:
+    """The nodes that smart-contract wallets are asked through; none where CHAINS is not set."""
+
+    url_by_chain: Mapping[int, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return the nodes of the EVM chains of CHAINS, by chain id."""
+        chains = ChainsSettings.from_env(environ).chains if environ.get("CHAINS") else ()
+        return cls({chain.chain_id: chain.rpc for chain in chains if chain.kind == "evm"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +418,19 @@ class AwsSettings:
             email_from=required(environ, "EMAIL_FROM", "the sender address that SES has verified"),
             endpoint_url=environ.get("AWS_ENDPOINT_URL") or None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """Where webhooks may lead."""
+
+    allow_loopback: bool = False
+    """Whether an endpoint may be on this very machine, over http too: for the local platform and tests alone."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return them from WEBHOOKS_TO_LOOPBACK: `allow`, or anything else for the cloud."""
+        return cls(allow_loopback=environ.get("WEBHOOKS_TO_LOOPBACK", "") == "allow")
 
 
 EVM_DECIMALS: Final = 18

@@ -5,7 +5,7 @@ list     the operations as a table (--markdown: as the README shows them)
 new      lay out the files of an operation: new orders/add_tip --http "POST /v1/orders/{order_id}/tip"
 build    compile the YAML to registry.json, which functions start faster with
 openapi  print the description of the HTTP API
-docs     write docs/openapi.json, docs/facts.json and the table in README.md
+docs     write docs/openapi.json, docs/facts.json, the client's operations and the table in README.md
 """
 
 import argparse
@@ -54,10 +54,14 @@ def _check(given: argparse.Namespace) -> int:
 
 def _stale() -> list[str]:
     """Return which derived documents don't show the present registry."""
+    from triggers import client
+    from triggers.openapi import describe, document
     from triggers.table import inserted
 
-    shown = OPENAPI.read_bytes() if OPENAPI.exists() else b""
-    found = [] if shown == _described() else [f"{OPENAPI.relative_to(ROOT)}: is not current: python -m triggers docs"]
+    described = describe(load())
+    shown, present = OPENAPI.read_bytes() if OPENAPI.exists() else b"", document(described)
+    found = [] if shown == present else [f"{OPENAPI.relative_to(ROOT)}: is not current: python -m triggers docs"]
+    found += client.stale(client.sources(described))
     if inserted(README, load()) != README.read_text():
         found.append("README.md: the table of functions is not current: python -m triggers docs")
     return found
@@ -96,11 +100,15 @@ def _openapi(given: argparse.Namespace) -> int:
 
 
 def _docs(given: argparse.Namespace) -> int:
+    from triggers import client
+    from triggers.openapi import describe, document
     from triggers.published import publish
     from triggers.table import inserted
 
     publish()
-    OPENAPI.write_bytes(_described())
+    described = describe(load())
+    OPENAPI.write_bytes(document(described))
+    client.write(client.sources(described))
     README.write_text(inserted(README, load()))
     return 0
 

@@ -30,6 +30,9 @@ SWITCH_S: Final = 0.0005
 KEEP_ALIVE_S: Final = 620
 """Longer than the load balancer keeps idle connections (600 s), so that it is never the server that closes first."""
 
+SHUTDOWN_S: Final = 8
+"""How long calls under way may take to end when the process is told to: streams would go on for minutes."""
+
 Handler = Callable[[FrameworkRequest], Any]
 
 
@@ -204,6 +207,7 @@ def main() -> int:
         server_header=False,
         proxy_headers=False,  # the edge reads X-Forwarded-For itself, as far as TRUSTED_PROXY_HOPS says
         timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
     )
     settle()
     uvicorn.Server(config).run()

@@ -29,7 +29,13 @@ def _written(cycle: RequestResponseCycle, answer: Answer) -> bool:
 
     Our answers are complete and their headers checked when they were made: what `send` looks at for each is known here.
     """
-    if not cycle.keep_alive or cycle.disconnected or cycle.flow.write_paused or cycle.response_started:
+    if (
+        type(answer) is not Answer
+        or not cycle.keep_alive
+        or cycle.disconnected
+        or cycle.flow.write_paused
+        or cycle.response_started
+    ):
         return False
     start, content = answer.messages(cycle.scope["method"])
     head = [STATUS_LINE[answer.status_code]]

@@ -5,6 +5,11 @@ from typing import ClassVar
 
 from shared.kernel.facts import Fact
 from shared.kernel.ids import MerchantId, NotificationId, UserId
+from shared.notifications.webhook_facts import WebhookDeleted as WebhookDeleted
+from shared.notifications.webhook_facts import WebhookDisabled as WebhookDisabled
+from shared.notifications.webhook_facts import WebhookRegistered as WebhookRegistered
+from shared.notifications.webhook_facts import WebhookSecretRotated as WebhookSecretRotated
+from shared.notifications.webhook_facts import WebhookUpdated as WebhookUpdated
 
 
 class NotificationQueued(Fact):
@@ -18,7 +23,18 @@ class NotificationQueued(Fact):
     language: str
     channels: tuple[str, ...]
     about: str
-    """The order it is about."""
+    """The order, shop or webhook it is about."""
+    at: datetime
+    held_until: datetime | None = None
+    """The person is not to be disturbed before that."""
+
+
+class NotificationReleased(Fact):
+    """The quiet hours that held it are over; one piece of work per channel carries it now."""
+
+    type: ClassVar = "notification.released.v1"
+    notification_id: NotificationId
+    user_id: UserId
     at: datetime
 
 

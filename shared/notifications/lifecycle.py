@@ -16,6 +16,7 @@ from shared.notifications.facts import (
     NotificationDeferred,
     NotificationFailed,
     NotificationQueued,
+    NotificationReleased,
     NotificationSent,
 )
 from shared.notifications.model import Delivery, DeliveryStatus, Notification
@@ -24,7 +25,7 @@ from shared.notifications.ports import NotNow, Outcome, Refused, Sent
 IN_FLIGHT: Final = timedelta(seconds=30)
 """How long an attempt may be under way; longer than connecting, sending and recording take together."""
 STALE: Final = timedelta(hours=6)
-"""A message that could not leave for so long is dropped."""
+"""A message that could not leave for so long is dropped; what quiet hours held is counted from their end."""
 
 _OPEN: Final = frozenset({DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED})
 _OVER: Final = frozenset({DeliveryStatus.SENT, DeliveryStatus.FAILED})
@@ -46,13 +47,21 @@ def begin(notification: Notification | None, channel: str, *, news: bool, now: d
         return _failed(notification, channel, "outcome-unknown", now)
     if delivery.status not in _OPEN:
         return None
-    if now - notification.queued_at > STALE:
+    if now - max(notification.queued_at, notification.held_until or notification.queued_at) > STALE:
         return _failed(notification, channel, "stale", now)
     if not news:
         return _failed(notification, channel, "overtaken", now)
     return NotificationAttempted(
         notification_id=notification.notification_id, user_id=notification.user_id, channel=channel, at=now
     )
+
+
+def release(notification: Notification | None, *, now: datetime) -> tuple[NotificationReleased, ...]:
+    """Return the fact that a message is held no longer; none before its time, or where it is not held."""
+    if notification is None or not notification.held or (notification.held_until or now) > now:
+        return ()
+    who = {"notification_id": notification.notification_id, "user_id": notification.user_id}
+    return (NotificationReleased(**who, at=now),)
 
 
 def end(notification: Notification | None, channel: str, outcome: Outcome, *, now: datetime) -> Fact | None:
@@ -95,6 +104,8 @@ def evolve(notification: Notification | None, fact: Fact) -> Notification:
                 **fact.model_dump(include={"notification_id", "user_id", "merchant_id", "template", "language"}),
                 "about": fact.about,
                 "queued_at": fact.at,
+                "held": fact.held_until is not None,
+                "held_until": fact.held_until,
                 "deliveries": {
                     channel: Delivery(status=DeliveryStatus.QUEUED, at=fact.at) for channel in fact.channels
                 },
@@ -103,6 +114,8 @@ def evolve(notification: Notification | None, fact: Fact) -> Notification:
     if notification is None:
         raise Bug(f"{fact.type} can't happen to no message")
     match fact:
+        case NotificationReleased():
+            return notification.model_copy(update={"held": False})
         case NotificationAttempted():
             delivery = Delivery(status=DeliveryStatus.ATTEMPTED, at=fact.at)
         case NotificationSent():

@@ -10,8 +10,9 @@ from typing import Final
 
 from shared.claims.facts import ClaimIssued
 from shared.kernel.facts import Fact
-from shared.notifications.model import Kind
+from shared.notifications.model import Kind, Topic
 from shared.notifications.ports import OrderStanding
+from shared.notifications.webhook_facts import WebhookDisabled
 from shared.orders import facts as orders
 from shared.payments import facts as payments
 from shared.shops import facts as shops
@@ -37,6 +38,7 @@ News = (
     | payments.RefundBroadcast
     | payments.RefundConfirmed
     | payments.RefundDeclined
+    | payments.RefundLapsed
     | ClaimIssued
 )
 """The facts that may be worth a message to a customer: what `notify` is called with."""
@@ -48,10 +50,13 @@ OwnerNews = (
     | shops.ShopPayoutCancelled
     | shops.ShopPayoutChanged
     | shops.ShopGapLimitNear
+    | WebhookDisabled
 )
-"""The facts that a shop's owner is told: what `notify_owner` is called with."""
+"""The facts that a merchant's owner is told: what `notify_owner` is called with."""
 A_SHOP: Final = "shop"
 """The status of what is about a shop, and no order: its news stay true."""
+WEBHOOK_OFF: Final = "webhook off"
+"""The status of what is about a webhook while it is switched off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,10 @@ class Message:
     """The order's states in which the message is still news."""
     halted: bool | None = None
     """Whether the order must be halted, must not be, or either (None)."""
+    topic: Topic | None = None
+    """What people may choose their channels for; None for what always comes: notices of security."""
+    urgent: bool = False
+    """It is worth nothing later, or can't wait: it does not heed quiet hours."""
 
     def news(self, order: OrderStanding) -> bool:
         """Return whether the message is still true of the order."""
@@ -71,27 +80,38 @@ class Message:
 
 
 _ALL: Final = (
-    (payments.PaymentSeen, Message("payment-seen", _PUSH, frozenset({"pending"}))),
-    (payments.PaymentSeen, Message("payment-late", _BOTH, _OVER)),
-    (payments.PaymentClosed, Message("payment-twice", _BOTH, _ANY - _OVER)),
-    (payments.RefundBroadcast, Message("refund-sent", _PUSH, _ANY)),
-    (payments.RefundConfirmed, Message("refund-confirmed", _BOTH, _ANY)),
-    (payments.RefundDeclined, Message("refund-declined", _BOTH, _ANY)),
-    (payments.PaymentReversed, Message("payment-reversed", _PUSH, _PAID, halted=True)),
-    (orders.OrderConfirmed, Message("order-confirmed", _EMAIL, _PAID, halted=False)),
-    (ClaimIssued, Message("claim-issued", _PUSH, _PAID, halted=False)),
-    (orders.OrderPreparing, Message("order-preparing", _PUSH, frozenset({"preparing"}), halted=False)),
-    (orders.OrderReady, Message("order-ready", _BOTH, frozenset({"ready"}), halted=False)),
-    (orders.OrderCompleted, Message("order-completed", _EMAIL, frozenset({"completed"}))),
-    (orders.OrderCancelled, Message("order-cancelled", _BOTH, frozenset({"cancelled"}))),
-    (orders.OrderExpired, Message("order-expired", _BOTH, frozenset({"expired"}))),
-    (orders.OrderHalted, Message("order-halted", _EMAIL, _PAID, halted=True)),
-    (shops.ShopPayoutProven, Message("payout-proven", _BOTH, frozenset({A_SHOP}))),
-    (shops.ShopPayoutProposed, Message("payout-proposed", _BOTH, frozenset({A_SHOP}))),
-    (shops.ShopPayoutConfirmed, Message("payout-confirmed", _BOTH, frozenset({A_SHOP}))),
-    (shops.ShopPayoutCancelled, Message("payout-cancelled", _BOTH, frozenset({A_SHOP}))),
-    (shops.ShopPayoutChanged, Message("payout-changed", _BOTH, frozenset({A_SHOP}))),
-    (shops.ShopGapLimitNear, Message("gap-limit-near", _BOTH, frozenset({A_SHOP}))),
+    (payments.PaymentSeen, Message("payment-seen", _PUSH, frozenset({"pending"}), topic=Topic.PAYMENT)),
+    (payments.PaymentSeen, Message("payment-late", _BOTH, _OVER, topic=Topic.PAYMENT)),
+    (payments.PaymentClosed, Message("payment-twice", _BOTH, _ANY - _OVER, topic=Topic.PAYMENT)),
+    (payments.RefundBroadcast, Message("refund-sent", _PUSH, _ANY, topic=Topic.REFUND)),
+    (payments.RefundConfirmed, Message("refund-confirmed", _BOTH, _ANY, topic=Topic.REFUND)),
+    (payments.RefundDeclined, Message("refund-declined", _BOTH, _ANY, topic=Topic.REFUND)),
+    (payments.RefundLapsed, Message("refund-lapsed", _BOTH, _ANY, topic=Topic.REFUND)),
+    (
+        payments.PaymentReversed,
+        Message("payment-reversed", _PUSH, _PAID, halted=True, topic=Topic.PAYMENT, urgent=True),
+    ),
+    (orders.OrderConfirmed, Message("order-confirmed", _EMAIL, _PAID, halted=False, topic=Topic.ORDER_PROGRESS)),
+    (ClaimIssued, Message("claim-issued", _PUSH, _PAID, halted=False, topic=Topic.ORDER_PROGRESS)),
+    (
+        orders.OrderPreparing,
+        Message("order-preparing", _PUSH, frozenset({"preparing"}), halted=False, topic=Topic.ORDER_PROGRESS),
+    ),
+    (
+        orders.OrderReady,
+        Message("order-ready", _BOTH, frozenset({"ready"}), halted=False, topic=Topic.ORDER_READY, urgent=True),
+    ),
+    (orders.OrderCompleted, Message("order-completed", _EMAIL, frozenset({"completed"}), topic=Topic.ORDER_PROGRESS)),
+    (orders.OrderCancelled, Message("order-cancelled", _BOTH, frozenset({"cancelled"}), topic=Topic.ORDER_PROGRESS)),
+    (orders.OrderExpired, Message("order-expired", _BOTH, frozenset({"expired"}), topic=Topic.ORDER_PROGRESS)),
+    (orders.OrderHalted, Message("order-halted", _EMAIL, _PAID, halted=True, topic=Topic.PAYMENT, urgent=True)),
+    (shops.ShopPayoutProven, Message("payout-proven", _BOTH, frozenset({A_SHOP}), urgent=True)),
+    (shops.ShopPayoutProposed, Message("payout-proposed", _BOTH, frozenset({A_SHOP}), urgent=True)),
+    (shops.ShopPayoutConfirmed, Message("payout-confirmed", _BOTH, frozenset({A_SHOP}), urgent=True)),
+    (shops.ShopPayoutCancelled, Message("payout-cancelled", _BOTH, frozenset({A_SHOP}), urgent=True)),
+    (shops.ShopPayoutChanged, Message("payout-changed", _BOTH, frozenset({A_SHOP}), urgent=True)),
+    (shops.ShopGapLimitNear, Message("gap-limit-near", _BOTH, frozenset({A_SHOP}), topic=Topic.MERCHANT)),
+    (WebhookDisabled, Message("webhook-disabled", _BOTH, frozenset({WEBHOOK_OFF}), topic=Topic.MERCHANT)),
 )
 BY_TEMPLATE: Final[Mapping[str, Message]] = {message.template: message for _, message in _ALL}
 

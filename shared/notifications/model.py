@@ -23,6 +23,16 @@ class Kind(StrEnum):
     EMAIL = "email"
 
 
+class Topic(StrEnum):
+    """What messages are about, as people choose between them. Notices of security are under none: they always come."""
+
+    ORDER_PROGRESS = "order_progress"
+    ORDER_READY = "order_ready"
+    PAYMENT = "payment"
+    REFUND = "refund"
+    MERCHANT = "merchant"
+
+
 class RegisterDevice(Frozen):
     """A phone or browser as its push service knows it."""
 
@@ -75,17 +85,23 @@ Email = Annotated[
 """An address as HTML's `input type=email` takes it, with a dot in the domain."""
 
 
+Kinds = Annotated[tuple[Kind, ...], Field(max_length=2)]
+
+
 class SetPreferences(Frozen):
     """How a person wants to be told. It replaces what was set before; an e-mail left out is forgotten."""
 
     language: Language = "en"
-    channels: tuple[Kind, ...] = Field(default=(Kind.PUSH, Kind.EMAIL), max_length=2)
+    channels: Kinds = (Kind.PUSH, Kind.EMAIL)
+    topics: dict[Topic, Kinds] = Field(
+        default={}, description="By topic, the channels it may take of those above; a topic left out takes all of them"
+    )
     email: Email | None = Field(default=None, repr=False)
     quiet_hours: QuietHours | None = None
 
     @model_validator(mode="after")
     def _each_once(self) -> "SetPreferences":
-        if len(set(self.channels)) != len(self.channels):
+        if any(len(set(kinds)) != len(kinds) for kinds in (self.channels, *self.topics.values())):
             raise ValueError("a channel is named twice")
         return self
 
@@ -95,9 +111,10 @@ class PreferencesView(Frozen):
 
     language: Language
     channels: tuple[Kind, ...]
+    topics: dict[Topic, tuple[Kind, ...]] = Field(default={})
     email: str | None = Field(default=None, examples=["l…@example.com"])
     quiet_hours: QuietHours | None = None
-    changed_at: datetime
+    changed_at: datetime | None = Field(default=None, description="Absent while nothing was ever set")
 
 
 class DeliveryStatus(StrEnum):
@@ -130,6 +147,9 @@ class Notification(Frozen):
     about: str
     deliveries: dict[str, Delivery]
     queued_at: datetime
+    held: bool = False
+    """It waits for the end of its person's quiet hours: no work for it is queued yet."""
+    held_until: datetime | None = None
 
 
 class Dispatch(Frozen):
@@ -138,3 +158,41 @@ class Dispatch(Frozen):
     notification_id: NotificationId
     user_id: UserId
     channel: str = Field(pattern=r"^(email|push:dev_[0-9a-f]{32})$")
+
+
+class ListNotifications(Frozen):
+    """Which of the caller's messages, newest first."""
+
+    cursor: NotificationId | None = None
+    limit: int = Field(default=20, ge=1, le=100)
+
+
+class ChannelView(Frozen):
+    """How far a message came on one channel."""
+
+    kind: Kind
+    device_id: DeviceId | None = None
+    status: DeliveryStatus
+    at: datetime
+    reason: str | None = Field(
+        default=None, description="Why not: stale, overtaken, outcome-unknown, or the provider's"
+    )
+
+
+class NotificationView(Frozen):
+    """A message to the caller. Its words are those of `template` in `language`; `about` names the order or shop."""
+
+    notification_id: NotificationId
+    template: str
+    language: Language
+    about: str
+    queued_at: datetime
+    held_until: datetime | None = Field(default=None, description="It waits, or waited, for quiet hours to end")
+    channels: tuple[ChannelView, ...]
+
+
+class NotificationPage(Frozen):
+    """A page of messages, newest first; `next` is the cursor of the following page."""
+
+    notifications: tuple[NotificationView, ...]
+    next: str | None = None

@@ -12,6 +12,7 @@ from shared.notifications.lifecycle import STALE
 from shared.notifications.messages import News, kinds_for, message_of
 from shared.notifications.model import Kind, Notification
 from shared.notifications.ports import Notifications, OrderStanding
+from shared.notifications.quiet import quiet_until
 
 TOPICS: Final = {Kind.PUSH: "push-notifications", Kind.EMAIL: "emails"}
 
@@ -43,14 +44,17 @@ async def queue(
     by: By,
     using: Notifications,
 ) -> None:
-    """Queue what a fact is worth to a person, as the order (or the shop) stands now; nothing where it is worth none."""
+    """Queue what a fact is worth to a person, as the order (or the shop) stands now; nothing where it is worth none.
+
+    In their quiet hours, what is not urgent is held until these end: `release_notifications` sends it on its way.
+    """
     now = using.clock.now()
     message = message_of(fact, order) if order else None
     if order is None or message is None or now - happened_at > STALE:
         await using.store.take(by)
         return
     reach = await using.people.reach(person)
-    channels = reach.channels(kinds_for(fact, message))
+    channels = reach.channels(kinds_for(fact, message), message.topic)
     if not channels:
         await using.store.take(by)
         return
@@ -63,10 +67,12 @@ async def queue(
         channels=channels,
         about=order.order_id,
         at=now,
+        held_until=None if message.urgent else quiet_until(reach.quiet_hours, now),
     )
+    work = () if queued.held_until else work_of(queued.notification_id, person, channels)
 
     def rule(present: Notification | None) -> Decided:
-        return Decided((queued,), work=_work(queued)) if present is None else Decided(())
+        return Decided((queued,), work=work) if present is None else Decided(())
 
     await using.store.decide(queued.notification_id, rule, by=by, now=now)
 
@@ -78,12 +84,13 @@ def _id_of(by: By) -> NotificationId:
     return NotificationId.like(by.causation)
 
 
-def _work(queued: NotificationQueued) -> tuple[Work, ...]:
+def work_of(notification_id: NotificationId, user_id: UserId, channels: tuple[str, ...]) -> tuple[Work, ...]:
+    """Return one piece of work for each channel of a message."""
     return tuple(
         Work(
             topic=TOPICS[Kind(channel.partition(":")[0])],
-            key=queued.notification_id,
-            body={"notification_id": queued.notification_id, "user_id": queued.user_id, "channel": channel},
+            key=notification_id,
+            body={"notification_id": notification_id, "user_id": user_id, "channel": channel},
         )
-        for channel in queued.channels
+        for channel in channels
     )

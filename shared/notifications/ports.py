@@ -1,13 +1,13 @@
 """What notifications need from outside: their own store, people and devices, words, providers, and the orders."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from shared.kernel.clock import Clock
-from shared.kernel.decision import By
-from shared.kernel.ids import DeviceId, MerchantId, OrderId, ShopId, UserId
+from shared.kernel.decision import By, Page
+from shared.kernel.ids import DeviceId, MerchantId, NotificationId, OrderId, ShopId, UserId, WebhookId
 from shared.kernel.store import Store
 from shared.notifications.model import (
     DeviceView,
@@ -16,16 +16,21 @@ from shared.notifications.model import (
     Notification,
     Platform,
     PreferencesView,
+    QuietHours,
     RegisterDevice,
     SetPreferences,
+    Topic,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class OrderStanding:
-    """What a message says of an order, and what tells whether it is still true. It may be about a shop alone."""
+    """What a message says of an order, and what tells whether it is still true.
 
-    order_id: OrderId | ShopId
+    It may be about a shop alone, or a webhook, whose host then stands for the shop's name.
+    """
+
+    order_id: OrderId | ShopId | WebhookId
     merchant_id: MerchantId
     status: str
     halted: bool
@@ -44,7 +49,7 @@ class Orders(Protocol):
         ...
 
     async def about(self, id: str) -> OrderStanding | None:
-        """Return how that stands which a message is about: an order, or a shop."""
+        """Return how that stands which a message is about: an order, a shop, or a webhook."""
         ...
 
 
@@ -56,10 +61,15 @@ class Reach:
     kinds: Set[Kind]
     has_email: bool
     devices: tuple[DeviceId, ...]
+    topics: Mapping[Topic, Set[Kind]] = field(default_factory=dict)
+    """The kinds that a topic may take, where the person chose them."""
+    quiet_hours: QuietHours | None = None
 
-    def channels(self, kinds: Set[Kind]) -> tuple[str, ...]:
-        """Return the channels that a message of these kinds takes to this person."""
+    def channels(self, kinds: Set[Kind], topic: Topic | None = None) -> tuple[str, ...]:
+        """Return the channels that a message of these kinds, about this, takes to this person."""
         wanted = kinds & self.kinds
+        if topic is not None:
+            wanted &= self.topics.get(topic, wanted)
         pushes = tuple(f"push:{device}" for device in self.devices) if Kind.PUSH in wanted else ()
         return pushes + (("email",) if Kind.EMAIL in wanted and self.has_email else ())
 
@@ -77,6 +87,10 @@ class Device:
 
 class People(Protocol):
     """Reads and writes preferences and devices."""
+
+    async def preferences(self, user_id: UserId) -> tuple[PreferencesView, int] | None:
+        """Return what is set with its version, or None when nothing ever was."""
+        ...
 
     async def set_preferences(
         self, user_id: UserId, command: SetPreferences, *, if_match: int | None, now: datetime
@@ -114,6 +128,14 @@ class NotificationStore(Store[Notification], Protocol):
 
     async def take(self, by: By) -> None:
         """Take the event of `by` without any facts: there is nothing to do about it."""
+        ...
+
+    async def of_person(self, user_id: UserId, *, before: str | None, limit: int) -> Page[Notification]:
+        """Return a person's messages, newest first, after the cursor."""
+        ...
+
+    async def due(self, *, now: datetime, limit: int) -> Sequence[NotificationId]:
+        """Return messages that are held no longer, those that waited longest first."""
         ...
 
 

@@ -14,6 +14,9 @@ async def set_preferences(
     """Return what is set now, with its version as ETag. Raises Invalid, Forbidden, VersionConflict."""
     if Kind.EMAIL in command.channels and command.email is None and "channels" in command.model_fields_set:
         raise Invalid("Name an e-mail address, or leave the channel `email` out.")
+    quiet = command.quiet_hours
+    if quiet is not None and quiet.starts == quiet.ends:
+        raise Invalid("Quiet hours that end when they start are none; leave them out.")
     user_id = person(by)
     view, version = await using.people.set_preferences(user_id, command, if_match=if_match, now=using.clock.now())
     return Reply(view, version=version)

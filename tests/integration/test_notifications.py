@@ -29,7 +29,7 @@ from shared.notifications.push_notification import push_notification
 from shared.notifications.register_device import register_device
 from shared.notifications.send_email import send_email
 from shared.notifications.set_preferences import set_preferences
-from shared.orders.facts import OrderReady
+from shared.orders.facts import OrderCompleted, OrderReady
 from shared.settings import AwsSettings, PostgresSettings, SealingSettings
 from shared.shops.facts import (
     PayoutAccount,
@@ -92,6 +92,16 @@ class Room:
     async def ready(self, event: EventId | None = None) -> NotificationId:
         """Tell `notify` that the order is ready; return the id that its message has."""
         fact = OrderReady(
+            order_id=self.order, shop_id=self.shop, merchant_id=self.merchant, customer_id=self.customer, at=NOON
+        )
+        event = event or EventId.new()
+        by = By("notify", causation=event, once=Taking("notify", event))
+        await notify(fact, happened_at=NOON, by=by, using=self.using)
+        return NotificationId.like(event)
+
+    async def completed(self, event: EventId | None = None) -> NotificationId:
+        """Tell `notify` that the order was handed over."""
+        fact = OrderCompleted(
             order_id=self.order, shop_id=self.shop, merchant_id=self.merchant, customer_id=self.customer, at=NOON
         )
         event = event or EventId.new()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from shared.adapters.messages.texts import JinjaTexts
 from shared.claims.facts import ClaimIssued
-from shared.kernel.decision import AlreadyTaken, By, Decided, Stored, Taking
+from shared.kernel.decision import AlreadyTaken, By, Decided, Page, Stored, Taking
 from shared.kernel.errors import Transient
 from shared.kernel.facts import GENESIS, Fact
 from shared.kernel.ids import ClaimId, MerchantId, NotificationId, OrderId, PaymentId, ShopId, UserId
@@ -47,6 +47,12 @@ class MemoryStore:
 
     async def load(self, id: str) -> Stored[Notification] | None:
         return Stored(self.state, self.version, GENESIS)
+
+    async def of_person(self, user_id: UserId, *, before: str | None, limit: int) -> Page[Notification]:
+        return [self.state], None
+
+    async def due(self, *, now: datetime, limit: int) -> Sequence[NotificationId]:
+        return ()
 
     async def take(self, by: By) -> None:
         if isinstance(by.once, Taking):

@@ -1,27 +1,32 @@
 """Notifications in Postgres: their streams, people's preferences and devices, and what they read of orders."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from pydantic import TypeAdapter
 
 from shared.adapters.postgres.database import Database, Sql
-from shared.adapters.postgres.statement import StateTable
-from shared.adapters.postgres.store import TAKE, StateStore
+from shared.adapters.postgres.statement import StateTable, rows_sql
+from shared.adapters.postgres.store import TAKE, StateStore, stored
 from shared.adapters.sealing import Sealer
-from shared.kernel.decision import By, Taking
+from shared.kernel.decision import By, Page, Taking
 from shared.kernel.encoding import to_json
 from shared.kernel.errors import VersionConflict
-from shared.kernel.ids import DeviceId, MerchantId, OrderId, ShopId, UserId
+from shared.kernel.ids import DeviceId, MerchantId, NotificationId, OrderId, ShopId, UserId, WebhookId
 from shared.notifications.lifecycle import evolve
-from shared.notifications.messages import A_SHOP
+from shared.notifications.messages import A_SHOP, WEBHOOK_OFF
 from shared.notifications.model import (
     DeviceView,
     Kind,
+    Language,
     Notification,
     PreferencesView,
+    QuietHours,
     RegisterDevice,
     SetPreferences,
+    Topic,
 )
 from shared.notifications.ports import Device, OrderStanding, Reach
 from shared.notifications.set_preferences import masked
@@ -30,15 +35,27 @@ DEVICES_A_PERSON: Final = 10
 
 TABLE: Final = StateTable(name="notifications", key="notification_id", model=Notification, evolve=evolve)
 
-_KINDS: Final = TypeAdapter(tuple[Kind, ...])
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A row of preferences, but its address."""
+
+    language: Language = "en"
+    channels: tuple[Kind, ...] = (Kind.PUSH, Kind.EMAIL)
+    topics: dict[Topic, tuple[Kind, ...]] = field(default_factory=dict)
+    quiet_hours: QuietHours | None = None
+
+
+_CHOSEN: Final = TypeAdapter(_Chosen)
 _SET: Final = Sql(
     """
-insert into preferences as p (user_id, language, channels, sealed_email, quiet_hours, changed_at, version)
-select :user_id::text, :language::text, :channels::jsonb, :sealed_email::bytea, :quiet_hours::jsonb,
+insert into preferences as p (user_id, language, channels, topics, sealed_email, quiet_hours, changed_at, version)
+select :user_id::text, :language::text, :channels::jsonb, :topics::jsonb, :sealed_email::bytea, :quiet_hours::jsonb,
        :now::timestamptz, 1
- where :expected::bigint is null or exists (select from preferences where user_id = :user_id)
+ where coalesce(:expected::bigint, 0) = 0 or exists (select from preferences where user_id = :user_id)
 on conflict (user_id) do update set
-  language = excluded.language, channels = excluded.channels, sealed_email = excluded.sealed_email,
+  language = excluded.language, channels = excluded.channels, topics = excluded.topics,
+  sealed_email = excluded.sealed_email,
   quiet_hours = excluded.quiet_hours, changed_at = excluded.changed_at, version = p.version + 1
   where :expected::bigint is null or p.version = :expected::bigint
 returning version
@@ -66,12 +83,25 @@ select device_id from registered
 )
 _REACH: Final = Sql(
     """
-select (select language from preferences where user_id = :user_id),
-       (select channels::text from preferences where user_id = :user_id),
+select (select jsonb_build_object('language', language, 'channels', channels, 'topics', topics,
+                                  'quiet_hours', quiet_hours)::text from preferences where user_id = :user_id),
        exists (select from preferences where user_id = :user_id and sealed_email is not null),
        array(select device_id from devices where user_id = :user_id and disabled_at is null
               order by registered_at desc limit :most::int)
 """
+)
+_PREFERENCES: Final = Sql(
+    "select jsonb_build_object('language', language, 'channels', channels, 'topics', topics,"
+    " 'quiet_hours', quiet_hours)::text, sealed_email, changed_at, version from preferences where user_id = :user_id"
+)
+_OF_PERSON: Final = rows_sql(
+    TABLE,
+    "where user_id = :user_id and (:before::text is null or notification_id < :before::text)"
+    " order by notification_id desc limit :limit::int",
+)
+_HELD: Final = Sql(
+    "select notification_id from notifications where held and held_until <= :now::timestamptz"
+    " order by held_until limit :limit::int"
 )
 _EMAIL: Final = Sql("select sealed_email from preferences where user_id = :user_id and channels ? 'email'")
 _DEVICE: Final = Sql(
@@ -87,6 +117,10 @@ _STANDING: Final = Sql(
     "select o.merchant_id, o.status, o.halted, coalesce(s.name, '') from orders o"
     " left join shops s on s.shop_id = o.shop_id where o.order_id = :order_id"
 )
+_HOOK: Final = Sql(
+    f"select merchant_id, case when enabled or deleted_at is not null then 'webhook' else '{WEBHOOK_OFF}' end,"
+    " substring(url from '^https?://([^/?#]+)') from webhooks where webhook_id = :webhook_id"
+)
 _SHOP: Final = Sql("select merchant_id, name from shops where shop_id = :shop_id")
 
 
@@ -101,6 +135,16 @@ class PostgresNotifications(StateStore[Notification]):
         if isinstance(by.once, Taking):
             await self._db.run(TAKE, operation=by.once.operation, event_id=by.once.event_id)
 
+    async def of_person(self, user_id: UserId, *, before: str | None, limit: int) -> Page[Notification]:
+        """Return a person's messages, newest first, after the cursor."""
+        rows = await self._db.run(_OF_PERSON, user_id=user_id, before=before, limit=limit + 1)
+        found = [stored(Notification, row).state for row in rows[:limit]]
+        return found, found[-1].notification_id if len(rows) > limit else None
+
+    async def due(self, *, now: datetime, limit: int) -> Sequence[NotificationId]:
+        """Return messages that are held no longer, those that waited longest first."""
+        return [NotificationId(id) for (id,) in await self._db.run(_HELD, now=now, limit=limit)]
+
 
 class PostgresReach:
     """How people can be reached: what `notify` reads. No address is opened here."""
@@ -110,9 +154,16 @@ class PostgresReach:
 
     async def reach(self, user_id: UserId) -> Reach:
         """Return how a person can be reached; by default by push in English."""
-        ((language, channels, has_email, devices),) = await self._db.run(_REACH, user_id=user_id, most=DEVICES_A_PERSON)
-        kinds = frozenset(_KINDS.validate_json(channels)) if channels is not None else frozenset(Kind)
-        return Reach(language or "en", kinds, has_email, tuple(DeviceId(device) for device in devices))
+        ((text, has_email, devices),) = await self._db.run(_REACH, user_id=user_id, most=DEVICES_A_PERSON)
+        chosen = _CHOSEN.validate_json(text) if text is not None else _Chosen()
+        return Reach(
+            chosen.language,
+            frozenset(chosen.channels),
+            has_email,
+            tuple(DeviceId(device) for device in devices),
+            {topic: frozenset(kinds) for topic, kinds in chosen.topics.items()},
+            chosen.quiet_hours,
+        )
 
 
 class PostgresPeopleReached(PostgresReach):
@@ -131,7 +182,8 @@ class PostgresPeopleReached(PostgresReach):
             _SET,
             user_id=user_id,
             language=command.language,
-            channels=to_json([str(kind) for kind in command.channels]),
+            channels=to_json(command.channels),
+            topics=to_json({str(topic): kinds for topic, kinds in command.topics.items()}),
             sealed_email=self._sealer.seal(email, context=f"email:{user_id}") if email else None,
             quiet_hours=quiet.model_dump_json() if quiet else None,
             now=now,
@@ -142,11 +194,30 @@ class PostgresPeopleReached(PostgresReach):
         view = PreferencesView(
             language=command.language,
             channels=command.channels,
+            topics=command.topics,
             email=masked(email) if email else None,
             quiet_hours=quiet,
             changed_at=now,
         )
         return view, rows[0][0]
+
+    async def preferences(self, user_id: UserId) -> tuple[PreferencesView, int] | None:
+        """Return what is set with its version, or None when nothing ever was."""
+        rows = await self._db.run(_PREFERENCES, user_id=user_id)
+        if not rows:
+            return None
+        text, sealed, changed_at, version = rows[0]
+        chosen = _CHOSEN.validate_json(text)
+        email = self._sealer.open(bytes(sealed), context=f"email:{user_id}") if sealed is not None else None
+        view = PreferencesView(
+            language=chosen.language,
+            channels=chosen.channels,
+            topics=chosen.topics,
+            email=masked(email) if email else None,
+            quiet_hours=chosen.quiet_hours,
+            changed_at=changed_at,
+        )
+        return view, version
 
     async def register_device(self, user_id: UserId, command: RegisterDevice, *, now: datetime) -> DeviceView:
         """Return the device with this token, now this person's: the same each time for the same person and token."""
@@ -210,5 +281,8 @@ class PostgresOrderNews:
         return OrderStanding(shop_id, MerchantId(rows[0][0]), A_SHOP, False, rows[0][1]) if rows else None
 
     async def about(self, id: str) -> OrderStanding | None:
-        """Return how that stands which a message is about: an order, or a shop."""
+        """Return how that stands which a message is about: an order, a shop, or a webhook."""
+        if id.startswith(f"{WebhookId.prefix}_"):
+            rows = await self._db.run(_HOOK, webhook_id=id)
+            return OrderStanding(WebhookId(id), MerchantId(rows[0][0]), rows[0][1], False, rows[0][2]) if rows else None
         return await (self.shop(ShopId(id)) if id.startswith(f"{ShopId.prefix}_") else self.standing(OrderId(id)))

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from shared.adapters.postgres.statement import StateTable
 from shared.kernel.clock import rfc3339
-from shared.kernel.decision import By, Claim, Decided, Stored, StoredReply, Taking
+from shared.kernel.decision import By, Claim, Decided, Stored, StoredReply, Taking, Work
 from shared.kernel.encoding import to_json
 from shared.kernel.envelope import WORK_TOPIC, envelope, work_envelope
 from shared.kernel.errors import Bug
@@ -71,9 +71,7 @@ def prepare(
         body = envelope(recorded, by.traceparent).decode()
         outbox.append(_outbox_row(len(outbox), recorded.id, topic_of(fact.type), id, region, body, by))
     for item in decided.work:
-        work_id = EventId.new()
-        body = work_envelope(item, id=work_id, by=by, region=region, at=now).decode()
-        outbox.append(_outbox_row(len(outbox), work_id, WORK_TOPIC + item.topic, item.key, region, body, by))
+        outbox.append(work_row(len(outbox), item, by=by, now=now, region=region))
     after = Stored(state, version, head)
     return after, Prepared(
         stream=id,
@@ -126,6 +124,13 @@ def _event_row(event: Recorded) -> dict[str, object]:
         "causation": event.causation,
         "at": rfc3339(event.at),
     }
+
+
+def work_row(n: int, work: Work, *, by: By, now: datetime, region: str) -> dict[str, object]:
+    """Return the outbox row of a piece of work, the n-th of its statement."""
+    work_id = EventId.new()
+    body = work_envelope(work, id=work_id, by=by, region=region, at=now).decode()
+    return _outbox_row(n, work_id, WORK_TOPIC + work.topic, work.key, region, body, by)
 
 
 def _outbox_row(n: int, event_id: str, topic: str, key: str, region: str, body: str, by: By) -> dict[str, object]:

@@ -16,6 +16,7 @@ from shared.adapters.postgres import (
     supply,
     sweeps,
     wallets,
+    webhooks,
 )
 from shared.adapters.postgres.statement import StateTable
 from shared.kernel.ids import (
@@ -37,6 +38,7 @@ from shared.kernel.ids import (
     SweepId,
     TransferId,
     UserId,
+    WebhookId,
 )
 
 STREAMS: Final[dict[str, StateTable[Any]]] = {
@@ -55,6 +57,7 @@ STREAMS: Final[dict[str, StateTable[Any]]] = {
     PaymentId.prefix: payments.TABLE,
     ClaimId.prefix: claims.TABLE,
     NotificationId.prefix: notifications.TABLE,
+    WebhookId.prefix: webhooks.TABLE,
     SweepId.prefix: sweeps.TABLE,
     UserId.prefix: wallets.USERS,
     KeyId.prefix: wallets.API_KEYS,

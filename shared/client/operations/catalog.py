@@ -1,0 +1,155 @@
+"""The calls of catalog. Written by `python -m triggers docs` from the registry; not to be edited."""
+
+from shared.catalog.discount_model import DiscountPage, DiscountView, PutDiscount
+from shared.catalog.model import (
+    ImportMenu,
+    MenuChange,
+    MenuView,
+    PutMenuItem,
+    PutModifierGroup,
+    SetDayparts,
+    SetItemAvailability,
+    SetTaxes,
+)
+from shared.client.call import Call, Scalar, call, segment
+
+
+def archive_menu_item(
+    shop_id: str, item_id: str, *, key: str | None = None, if_match: int | None = None
+) -> Call[MenuChange]:
+    """DELETE /v1/shops/{shop_id}/menu/items/{item_id}: sell an item no more."""
+    return call(
+        "archive_menu_item",
+        "DELETE",
+        f"/v1/shops/{segment(shop_id)}/menu/items/{segment(item_id)}",
+        MenuChange,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def get_menu(shop_id: str) -> Call[MenuView]:
+    """GET /v1/shops/{shop_id}/menu: what is sold, at fiat prices and live prices in coins."""
+    return call("get_menu", "GET", f"/v1/shops/{segment(shop_id)}/menu", MenuView)
+
+
+def import_menu(
+    shop_id: str, body: ImportMenu, *, key: str | None = None, if_match: int | None = None
+) -> Call[MenuChange]:
+    """PUT /v1/shops/{shop_id}/menu: replace the whole menu."""
+    return call(
+        "import_menu",
+        "PUT",
+        f"/v1/shops/{segment(shop_id)}/menu",
+        MenuChange,
+        body=body,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def list_discounts(shop_id: str, *, cursor: Scalar = None, limit: Scalar = None) -> Call[DiscountPage]:
+    """GET /v1/shops/{shop_id}/discounts: what the shop gives off, and how often that was used."""
+    return call(
+        "list_discounts",
+        "GET",
+        f"/v1/shops/{segment(shop_id)}/discounts",
+        DiscountPage,
+        query={"cursor": cursor, "limit": limit},
+    )
+
+
+def put_discount(
+    shop_id: str, discount_id: str, body: PutDiscount, *, key: str | None = None, if_match: int | None = None
+) -> Call[DiscountView]:
+    """PUT /v1/shops/{shop_id}/discounts/{discount_id}: give a discount, or give it otherwise."""
+    return call(
+        "put_discount",
+        "PUT",
+        f"/v1/shops/{segment(shop_id)}/discounts/{segment(discount_id)}",
+        DiscountView,
+        body=body,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def put_menu_item(
+    shop_id: str, item_id: str, body: PutMenuItem, *, key: str | None = None, if_match: int | None = None
+) -> Call[MenuChange]:
+    """PUT /v1/shops/{shop_id}/menu/items/{item_id}: add an item to the menu, or replace it."""
+    return call(
+        "put_menu_item",
+        "PUT",
+        f"/v1/shops/{segment(shop_id)}/menu/items/{segment(item_id)}",
+        MenuChange,
+        body=body,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def put_modifier_group(
+    shop_id: str, group_id: str, body: PutModifierGroup, *, key: str | None = None, if_match: int | None = None
+) -> Call[MenuChange]:
+    """PUT /v1/shops/{shop_id}/menu/groups/{group_id}: add a group of choices, or replace it."""
+    return call(
+        "put_modifier_group",
+        "PUT",
+        f"/v1/shops/{segment(shop_id)}/menu/groups/{segment(group_id)}",
+        MenuChange,
+        body=body,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def set_dayparts(
+    shop_id: str, body: SetDayparts, *, key: str | None = None, if_match: int | None = None
+) -> Call[MenuChange]:
+    """PUT /v1/shops/{shop_id}/menu/dayparts: say at which hours things are sold."""
+    return call(
+        "set_dayparts",
+        "PUT",
+        f"/v1/shops/{segment(shop_id)}/menu/dayparts",
+        MenuChange,
+        body=body,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def set_item_availability(
+    shop_id: str, item_id: str, body: SetItemAvailability, *, key: str | None = None, if_match: int | None = None
+) -> Call[MenuChange]:
+    """PUT /v1/shops/{shop_id}/menu/items/{item_id}/availability: mark an item as sold out, or as there again."""
+    return call(
+        "set_item_availability",
+        "PUT",
+        f"/v1/shops/{segment(shop_id)}/menu/items/{segment(item_id)}/availability",
+        MenuChange,
+        body=body,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def set_taxes(shop_id: str, body: SetTaxes, *, key: str | None = None, if_match: int | None = None) -> Call[MenuChange]:
+    """PUT /v1/shops/{shop_id}/menu/taxes: say how what is sold is taxed."""
+    return call(
+        "set_taxes",
+        "PUT",
+        f"/v1/shops/{segment(shop_id)}/menu/taxes",
+        MenuChange,
+        body=body,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
