@@ -29,6 +29,7 @@ GROUPS: Final = (
     (("cold_start",), Effort(rounds=7, seconds=0.5)),
     (("places",), Effort(rounds=7, seconds=1.0)),
     (("block", "evm_range"), Effort(rounds=7, seconds=1.0)),
+    (("replay",), Effort(rounds=5, seconds=1.0)),
     (("events",), Effort(rounds=4, seconds=6.0)),
 )
 """Files whose rows are measured together, in turns, and how long; what is idle meanwhile takes nothing from them.
