@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from shared.kernel.clock import rfc3339
 from shared.kernel.decision import By, Role
 from shared.kernel.errors import Bug, Conflict, Forbidden, Invalid, NotFound
 from shared.kernel.facts import Fact
@@ -99,14 +100,15 @@ def place(
 def _must_be_open(shop: ShopTerms, now: datetime) -> None:
     if shop.pause is not None and shop.pause.holds(now):
         why = f" ({shop.pause.reason})" if shop.pause.reason else ""
-        raise ShopClosed(f"It takes no orders for a while{why}.", resumes_at=shop.pause.until)
+        again = {"resumes_at": rfc3339(shop.pause.until)} if shop.pause.until else {}
+        raise ShopClosed(f"It takes no orders for a while{why}.", **again)
     if open_window(shop.weekly, shop.timezone, now, shop.special) is None:
         raise ShopClosed("It takes no orders now; get_shop tells its hours.")
     if not shop.last_order_min:
         return
     closes = changes_at(shop.weekly, shop.timezone, now, shop.special)
     if closes is not None and closes - now <= timedelta(minutes=shop.last_order_min):
-        raise ShopClosed("It closes soon, and takes no more orders until it opens again.", closes_at=closes)
+        raise ShopClosed("It closes soon, and takes no more orders until it opens again.", closes_at=rfc3339(closes))
 
 
 def confirm(order: Order | None, payment_id: PaymentId, *, settled: bool, now: datetime) -> Sequence[Fact]:
