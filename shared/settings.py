@@ -433,6 +433,31 @@ class WebhookSettings:
         return cls(allow_loopback=environ.get("WEBHOOKS_TO_LOOPBACK", "") == "allow")
 
 
+@dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """Where pictures of menus lie: a bucket, and the URL at which everybody reads it."""
+
+    bucket: str
+    region: str
+    endpoint_url: str | None = None
+    connect_timeout_s: float = 2.0
+    read_timeout_s: float = 5.0
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Return them from IMAGE_BUCKET, AWS_REGION and AWS_ENDPOINT_URL."""
+        return cls(
+            bucket=required(environ, "IMAGE_BUCKET", "the bucket that pictures of menus are uploaded to"),
+            region=required(environ, "AWS_REGION", "the AWS region of the bucket"),
+            endpoint_url=environ.get("AWS_ENDPOINT_URL") or None,
+        )
+
+    @staticmethod
+    def public_from_env(environ: Mapping[str, str] = os.environ) -> str:
+        """Return IMAGE_URL, where the bucket's pictures are read, without a slash at its end; empty: beside the API."""
+        return environ.get("IMAGE_URL", "").rstrip("/")
+
+
 EVM_DECIMALS: Final = 18
 """Of the coin that an EVM chain's gas is paid in: the machine counts in wei, whatever the coin is called."""
 
