@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 from collections import Counter as Tally
+from pathlib import Path
 
 import pytest
 
-from shared.adapters.postgres.database import Connection
+from emulators.component import Running
+from emulators.postgres import create_database, drop_database
+from shared.adapters.postgres.database import Connection, Sql
+from shared.adapters.postgres.event_rows import COLUMNS, recorded
+from shared.adapters.postgres.migrate import FOLDER, migrate
+from shared.adapters.postgres.stock_fold import StockFold
 from shared.kernel.decision import AlreadyAnswered, By, Role
 from shared.kernel.errors import Forbidden, NotFound
-from shared.kernel.ids import KeyId, MerchantId
+from shared.kernel.ids import EventId, KeyId, MerchantId, OrderId, ReceiptId, ShopId
 from shared.settings import PostgresSettings
 from shared.supply.adjust_stock import adjust_stock
 from shared.supply.consume_stock import consume_stock
+from shared.supply.facts import StockConsumed, StockLine, StockReceived
 from shared.supply.list_stock_movements import list_stock_movements
 from shared.supply.model import AdjustmentView, AdjustStock, ListMovements, StockLevel, StockMovement
 from shared.supply.release_stock import release_stock
@@ -23,6 +31,15 @@ from tests.integration.shopkeeping import keyed, woken
 from tests.integration.stockkeeping import Counter
 
 SKU = "flat-white"
+OLD_FACT = Sql(
+    "insert into events (stream, version, id, type, body, prev_hash, hash, merchant_id, region, actor, correlation, at)"
+    " values (:of, 1, :id, :type, :body::bytea, '', '', :merchant_id, 'test', 'me', 'c',"
+    " now() + make_interval(secs => :at::int))"
+)
+OLD_FACTS = Sql(f"select {COLUMNS} from events order by at")
+OLD_STOCK = Sql(
+    "insert into stock (shop_id, sku, merchant_id, on_hand) values (:shop_id, 'flat-white', :merchant_id, 12)"
+)
 
 
 @pytest.fixture
@@ -179,3 +196,44 @@ async def test_a_replay_finds_a_ledger_that_was_changed_behind_its_back(counter:
         assert counter.stock_differences() == []
     admin.execute("update stock set movements = 1")
     assert counter.stock_differences() != []
+
+
+async def test_what_moved_before_there_was_a_ledger_is_in_it(postgres: Running, tmp_path: Path) -> None:
+    server = postgres.env["DATABASE_URL"]
+    before = tmp_path / "before"
+    before.mkdir()
+    for file in FOLDER.glob("*.sql"):
+        if file.name < "0032":
+            shutil.copy(file, before)
+    settings = PostgresSettings(create_database(server, "t_ledger"))
+    try:
+        migrate(settings, folder=before)
+        admin = Connection(settings)
+        shop_id, merchant_id, order_id = ShopId.new(), MerchantId.new(), OrderId.new()
+        said = {"shop_id": shop_id, "merchant_id": merchant_id}
+        lines = [(StockLine(sku=SKU, quantity=quantity),) for quantity in (10, 5, 3)]
+        told = [
+            *(StockReceived(receipt_id=ReceiptId.new(), lines=each, **said) for each in lines[:2]),
+            StockConsumed(order_id=order_id, lines=lines[2], **said),
+        ]
+        fold = StockFold()
+        for number, fact in enumerate(told):
+            event_id, stream = EventId.new(), f"rcv_{number}"
+            params = {"id": event_id, "of": stream, "type": fact.type, "body": fact.canonical, "at": number}
+            admin.run(OLD_FACT, {**params, "merchant_id": merchant_id})
+        admin.run(OLD_STOCK, {"shop_id": shop_id, "merchant_id": merchant_id})
+        migrate(settings)
+        for row in admin.run(OLD_FACTS, {}):
+            fold.add(recorded(row))
+        differences = list(fold.differences(admin))
+        # The order that took what was used is not told here: its reservation alone is missing.
+        assert differences == [f"stock of {SKU} in {shop_id}: (12, 0) in the table, (12, -3) by its facts"]
+        rows = admin.execute("select number, reason, delta, on_hand, order_id from stock_movements order by entry")
+        assert [list(row) for row in rows] == [
+            [1, "received", 10, 10, None],
+            [2, "received", 5, 15, None],
+            [3, "consumed", -3, 12, order_id],
+        ]
+        admin.close()
+    finally:
+        drop_database(server, "t_ledger")
