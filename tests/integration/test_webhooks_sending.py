@@ -7,6 +7,7 @@ import ipaddress
 import ssl
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,7 +48,7 @@ async def test_every_kind_of_answer_is_told_apart_in_bounded_time() -> None:
         told = await asyncio.gather(*(sender.post(there.url(path), {"x": "y"}, b"{}") for path in expected))
         assert time.monotonic() - began < 5
         for (path, wanted), got in zip(expected.items(), told, strict=True):
-            assert type(got)(*_without_time(got)) == wanted, path
+            assert replace(got, ms=0) == wanted, path
         assert len(there.of("ok")) == 1, "a redirect is not followed"
         assert there.of("ok")[0].headers["x"] == "y"
     assert MOST_BYTES < 65_536

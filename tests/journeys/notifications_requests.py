@@ -27,7 +27,7 @@ _URLS: Final = (
     None,
     ["https://example.com/hook"],
 )
-_EVENTS: Final = (
+_EVENTS: Final[tuple[object, ...]] = (
     [],
     ["order.placed.v1", "order.placed.v1"],
     ["order.placed"],

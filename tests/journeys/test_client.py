@@ -27,7 +27,7 @@ from shared.notifications.webhook_signing import genuine
 from shared.orders.model import CancelOrder, LineRequest, LiveOrder, PlaceOrder
 from shared.payments.model import RequestPayment
 from shared.wallets.model import CreateApiKey
-from tests.integration.endpoints import endpoint
+from tests.integration.endpoints import Received, endpoint
 from tests.waiting import until
 
 TOLD = ("order.placed.v1", "order.confirmed.v1", "payment.settled.v1", "order.ready.v1", "order.completed.v1")
@@ -76,12 +76,16 @@ async def test_a_merchant_is_told_and_a_customer_sees_it_as_it_happens(
             await barista.send(orders.start_preparing(placed.order_id))
             await barista.send(orders.mark_ready(placed.order_id))
             code = (await customer.send(claims.get_claim(placed.order_id))).view.code
+            assert code is not None
             await barista.send(claims.redeem_claim(shop_id, RedeemClaim(code=code, attempt_id="attempt-1")))
         await asyncio.wait_for(watching, 30)
         assert [one.status for one in seen][-1] == "completed"
         assert {"pending", "confirmed", "completed"} <= {one.status for one in seen}
         assert [one.version for one in seen] == sorted(one.version for one in seen)
-        mine = lambda: [call for call in there.calls if placed.order_id in call.body.decode()]  # noqa: E731
+
+        def mine() -> list[Received]:
+            return [call for call in there.calls if placed.order_id in call.body.decode()]
+
         await until(lambda: len({call.headers["webhook-id"] for call in mine()}) == len(TOLD), "all is told")
         assert {json.loads(call.body)["type"] for call in mine()} == set(TOLD)
         assert hook.secret is not None

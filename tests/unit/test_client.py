@@ -213,7 +213,9 @@ def test_account_keys_are_sent_though_models_hide_them() -> None:
 
 
 def test_queries_are_written_as_the_platform_reads_them() -> None:
-    asked = call("x", "GET", "/v1/x", None, query={"a": True, "b": None, "c": NOW, "d": 5, "e": OrderStatus.READY})
+    asked: Call[None] = call(
+        "x", "GET", "/v1/x", None, query={"a": True, "b": None, "c": NOW, "d": 5, "e": OrderStatus.READY}
+    )
     assert asked.query == {"a": "true", "c": "2026-05-06T12:00:00Z", "d": "5", "e": "ready"}
     assert orders.get_order("../admin?x=1").path == "/v1/orders/..%2Fadmin%3Fx%3D1"
 
