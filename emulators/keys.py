@@ -27,8 +27,9 @@ def keys(workdir: Path) -> dict[str, str]:
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_private(kept, json.dumps(_fresh(), indent=1))
     found: dict[str, str] = json.loads(kept.read_text())
-    if COIN_KEYS not in found:
-        found[COIN_KEYS] = _coin_keys()
+    later = {COIN_KEYS: _coin_keys, "CLAIM_SIGNING_KEY": _random}
+    if not later.keys() <= found.keys():
+        found |= {name: make() for name, make in later.items() if name not in found}
         write_private(kept, json.dumps(found, indent=1))
     return found
 
@@ -52,11 +53,16 @@ def _fresh() -> dict[str, str]:
         "SERVICE_ISSUER": ISSUER,
         "SERVICE_AUDIENCE": AUDIENCE,
         "CUSTOMER_TOKEN_KEYS": json.dumps({"keys": [_customer_key()]}),
-        "CLAIM_CODE_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
-        "SEALING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
-        "QUOTE_SIGNING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "CLAIM_CODE_KEY": _random(),
+        "CLAIM_SIGNING_KEY": _random(),
+        "SEALING_KEY": _random(),
+        "QUOTE_SIGNING_KEY": _random(),
         COIN_KEYS: _coin_keys(),
     }
+
+
+def _random() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def _coin_keys() -> str:

@@ -1,4 +1,4 @@
-"""Signing quotes with Ed25519 (RFC 8032), so that a client can check what it is told to pay."""
+"""Signing quotes and claim tokens with Ed25519 (RFC 8032), so that others can check them."""
 
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Mapping
@@ -7,13 +7,13 @@ from hashlib import sha256
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from shared.settings import QuoteSigningSettings
+from shared.settings import ClaimSigningSettings, QuoteSigningSettings
 
 
 class Ed25519Quotes:
-    """Fulfils `shared.payments.ports.QuoteSigner`."""
+    """Fulfils `shared.payments.ports.QuoteSigner`, and `shared.claims.tokens.ClaimSigner` with another key."""
 
-    def __init__(self, settings: QuoteSigningSettings) -> None:
+    def __init__(self, settings: QuoteSigningSettings | ClaimSigningSettings) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(settings.seed)
         keys = (self._key.public_key().public_bytes_raw(), *settings.older)
         self._public_keys = {key_id_of(key): key for key in keys}
@@ -26,7 +26,7 @@ class Ed25519Quotes:
 
     @property
     def public_keys(self) -> Mapping[str, bytes]:
-        """Return every public key that verifies quotes, by its id: first the one that signs, then those before it."""
+        """Return every public key that verifies, by its id: first the one that signs, then those around it."""
         return self._public_keys
 
     def sign(self, message: bytes) -> str:

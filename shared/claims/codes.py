@@ -1,7 +1,8 @@
 """Pick-up codes: derived from a secret key and the claim, so that none is ever stored. Pure.
 
-A code is 10 characters of Crockford's base 32 (50 bits, no I, L, O or U), shown in two groups. What is stored is a
-second keyed digest, of shop and code together: a code is worth nothing in another shop, and a copy of the table
+A claim has one code at a time; its serial number grows when the code is replaced, and the one before is good for
+nothing. A code is 10 characters of Crockford's base 32 (50 bits, no I, L, O or U), shown in two groups. What is stored
+is a second keyed digest, of shop and code together: a code is worth nothing in another shop, and a copy of the table
 tells no codes.
 """
 
@@ -23,14 +24,19 @@ class Codes:
         self._code_key = hmac.digest(key, b"claim code", sha256)
         self._hash_key = hmac.digest(key, b"claim code hash", sha256)
 
-    def code(self, claim_id: ClaimId) -> str:
-        """Return the code of a claim, always the same one."""
-        number = int.from_bytes(hmac.digest(self._code_key, claim_id.encode(), sha256))
+    def code(self, claim_id: ClaimId, serial: int = 0) -> str:
+        """Return the code of a claim that has this serial number, always the same one."""
+        named = f"{claim_id}\n{serial}" if serial else claim_id
+        number = int.from_bytes(hmac.digest(self._code_key, named.encode(), sha256))
         return "".join(_ALPHABET[number >> 5 * place & 31] for place in range(LENGTH))
 
     def hash(self, shop_id: ShopId, code: str) -> str:
         """Return the digest that is stored, as 64 hexadecimal digits."""
         return hmac.digest(self._hash_key, f"{shop_id}\n{code}".encode(), sha256).hex()
+
+    def hash_of(self, claim_id: ClaimId, shop_id: ShopId, serial: int) -> str:
+        """Return the digest of the code with this serial number."""
+        return self.hash(shop_id, self.code(claim_id, serial))
 
     def shows(self, claim_hash: str, shop_id: ShopId, code: str) -> bool:
         """Return whether `code` is the one behind `claim_hash`, in constant time."""

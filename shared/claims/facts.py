@@ -26,9 +26,30 @@ class ClaimIssued(ClaimFact):
     code_hash: str
 
 
+class ClaimDelegated(ClaimFact):
+    """The customer let somebody else pick up, or took a new code; the code before it is good for nothing."""
+
+    type: ClassVar = "claim.delegated.v1"
+    holder_id: UserId
+    """Who is shown the new code."""
+    serial: int
+    code_hash: str
+
+
+class ClaimRevoked(ClaimFact):
+    """The code is good for nothing; the customer may take a new one."""
+
+    type: ClassVar = "claim.revoked.v1"
+    serial: int
+    code_hash: str
+    """Of a code that is never shown: the column is never empty."""
+    revoked_by: str
+
+
 class ClaimRedeemed(ClaimFact):
     """The order was handed over against the code; `attempt_id` names the attempt that won."""
 
     type: ClassVar = "claim.redeemed.v1"
     attempt_id: str
     redeemed_by: str
+    serial: int = 0

@@ -47,8 +47,16 @@ class ClaimStore(Store[Claim], Protocol):
         """
         ...
 
-    async def of_customer(self, order_id: OrderId, customer_id: UserId) -> Stored[Claim] | None:
-        """Return the claim of a customer's own order, or None."""
+    async def of_person(self, order_id: OrderId, person: UserId) -> Stored[Claim] | None:
+        """Return the order's claim, where it is the person's own or they are let pick up; else None."""
+        ...
+
+
+class People(Protocol):
+    """Reads people."""
+
+    async def known(self, user_id: UserId) -> bool:
+        """Return whether there is such a person."""
         ...
 
 
@@ -58,5 +66,6 @@ class Claims:
 
     store: ClaimStore
     orders: Orders
+    people: People
     codes: Codes
     clock: Clock

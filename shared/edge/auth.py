@@ -1,7 +1,7 @@
 """Who is calling: people by a short signed token, staff by an API key, services by an identity token.
 
-What was verified is remembered in the process: a token until it ends, a staff key for some seconds (so long may a
-revoked one live on). PyJWT is imported by the first call that carries a token, not at start.
+What was verified of a token is remembered in the process until it ends. A staff key is looked up by every call, so that
+one that was revoked opens nothing from that commit on. PyJWT is imported by the first call that carries a token.
 """
 
 import hmac
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 
-API_KEY_SECONDS: Final = 5.0
 MAX_REMEMBERED: Final = 10_000
 MAX_TOKEN: Final = 4096
 _API_KEY: Final = re.compile(r"ck_([0-9a-f]{32})_([A-Za-z0-9_-]{32,128})\Z")
@@ -44,7 +43,13 @@ class Caller:
     actor: str
     roles: frozenset[Role]
     merchant_id: MerchantId | None
-    shop_id: ShopId | None = None
+    shop_ids: frozenset[ShopId] | None = None
+    """The shops that a staff key is for; None for all of the merchant's."""
+
+    @property
+    def shop_id(self) -> ShopId | None:
+        """Return the shop that a staff key is for, where it is for one or the first of some."""
+        return min(self.shop_ids) if self.shop_ids else None
 
 
 class Remembered(Generic[V]):
@@ -92,11 +97,11 @@ class Callers:
     async def person(self, authorization: bytes | None) -> Caller:
         """Return the person or member of staff that is calling. Raises Unauthenticated."""
         token = _bearer(authorization)
+        if token.startswith("ck_"):
+            return await self._staff(token)
         known = self._people.get(token)
         if known is not None:
             return known
-        if token.startswith("ck_"):
-            return await self._staff(token)
         verified = self._customers().verified(token)
         caller = Caller(verified.user_id, _PERSON, MerchantId.like(verified.user_id))
         self._people.put(token, caller, verified.seconds_left)
@@ -111,9 +116,7 @@ class Callers:
         same = hmac.compare_digest(sha256(parts[2].encode()).digest(), stored)
         if key is None or not same:
             raise Unauthenticated("This staff key is not known, or was revoked.")
-        caller = Caller(key.key_id, frozenset({key.role}), key.merchant_id, key.shop_id)
-        self._people.put(token, caller, API_KEY_SECONDS)
-        return caller
+        return Caller(key.key_id, frozenset({key.role}), key.merchant_id, key.shop_ids)
 
     async def service(self, authorization: bytes | None, query_token: str | None = None) -> str:
         """Return the name of the service that is calling. Raises Unauthenticated, or Stranger.

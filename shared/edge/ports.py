@@ -16,8 +16,8 @@ class ApiKey:
     merchant_id: MerchantId
     role: Role
     secret_hash: bytes = field(repr=False)
-    shop_id: ShopId | None = None
-    """The only shop this key is good for; None for all shops of the merchant."""
+    shop_ids: frozenset[ShopId] | None = None
+    """The shops this key is good for; None for all shops of the merchant."""
     revoked: bool = False
 
 

@@ -91,7 +91,7 @@ class Request(Generic[B, P]):
                 call.correlation,
                 traceparent=call.traceparent,
                 once=claim,
-                shop_id=caller.shop_id,
+                shop_ids=caller.shop_ids,
             )
         return self._by
 

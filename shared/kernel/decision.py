@@ -61,12 +61,12 @@ class By:
     causation: str | None = None
     traceparent: str | None = None
     once: Claim | Taking | None = None
-    shop_id: ShopId | None = None
-    """The one shop that a staff key is for; None for all of the merchant's."""
+    shop_ids: frozenset[ShopId] | None = None
+    """The shops that a staff key is for; None for all of the merchant's."""
 
     def staff_of(self, merchant_id: str, shop_id: str | None = None) -> bool:
         """Return whether the caller works for this merchant, in any role; with `shop_id`, at that shop."""
-        here = shop_id is None or self.shop_id in (None, shop_id)
+        here = shop_id is None or self.shop_ids is None or shop_id in self.shop_ids
         return here and self.merchant_id == merchant_id and bool(self.roles & STAFF)
 
 

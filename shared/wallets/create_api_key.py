@@ -17,7 +17,7 @@ async def create_api_key(command: CreateApiKey, *, by: By, using: ApiKeys) -> Re
     Raises Forbidden, NotFound for a shop that is not the caller's, AlreadyAnswered, KeyReused, Transient.
     """
     merchant = lifecycle.owner(by)
-    if command.shop_id is not None and await using.shops.merchant_of(command.shop_id) != merchant:
+    if command.shops and not await using.shops.all_of(command.shops, merchant):
         raise NotFound("There is no such shop.")
     now, key_id, secret = using.clock.now(), KeyId.new(), secrets.token_hex(32)
     created = lifecycle.create(key_id, command, merchant=merchant, secret=secret, now=now)
@@ -27,14 +27,5 @@ async def create_api_key(command: CreateApiKey, *, by: By, using: ApiKeys) -> Re
 
 def shown(stored: Stored[ApiKey], *, key: str | None = None) -> Reply[ApiKeyView]:
     """Return a staff key as an answer, with its secret only where it is given."""
-    kept = stored.state
-    view = ApiKeyView(
-        key_id=kept.key_id,
-        merchant_id=kept.merchant_id,
-        role=kept.role,
-        shop_id=kept.shop_id,
-        label=kept.label,
-        created_at=kept.created_at,
-        key=key,
-    )
-    return Reply(view, status=201, version=stored.version, stream=kept.key_id)
+    view = ApiKeyView.of(stored.state, key=key)
+    return Reply(view, status=201, version=stored.version, stream=stored.state.key_id)

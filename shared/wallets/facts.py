@@ -1,11 +1,11 @@
 """Published facts of wallets."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from shared.kernel.decision import Role
 from shared.kernel.facts import Fact
-from shared.kernel.ids import KeyId, MerchantId, ShopId, UserId
+from shared.kernel.ids import KeyId, MerchantId, ShopId, UserId, WalletId
 
 
 class WalletRegistered(Fact):
@@ -15,6 +15,32 @@ class WalletRegistered(Fact):
     user_id: UserId
     address: str
     chain_id: int
+    contract: bool = False
+    """Whether the address is a contract, which is somebody's on its own chain alone."""
+    at: datetime
+
+
+class WalletLinked(Fact):
+    """The person has proven that another wallet is theirs too."""
+
+    type: ClassVar = "wallet.linked.v1"
+    user_id: UserId
+    wallet_id: WalletId
+    kind: Literal["eoa", "contract", "bitcoin"]
+    chain: str | None = None
+    """`evm:1` of a contract, `bitcoin`; none for a key that is the same on every EVM chain."""
+    address: str
+    account: str
+    """What is one person's alone, after CAIP-10: `eip155:0x…` (every chain), `eip155:1:0x…`, `bip122:…:bc1…`."""
+    at: datetime
+
+
+class WalletUnlinked(Fact):
+    """The wallet is the person's no more: it signs nobody in as them."""
+
+    type: ClassVar = "wallet.unlinked.v1"
+    user_id: UserId
+    wallet_id: WalletId
     at: datetime
 
 
@@ -26,6 +52,19 @@ class ApiKeyCreated(Fact):
     merchant_id: MerchantId
     role: Role
     shop_id: ShopId | None = None
+    """The one shop, or the first of several."""
+    shop_ids: tuple[ShopId, ...] = ()
+    """All of them, where they are several."""
     label: str
     secret_hash: str
+    at: datetime
+
+
+class ApiKeyRevoked(Fact):
+    """The key opens nothing any more."""
+
+    type: ClassVar = "wallet.api_key_revoked.v1"
+    key_id: KeyId
+    merchant_id: MerchantId
+    revoked_by: str
     at: datetime

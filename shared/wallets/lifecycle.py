@@ -1,14 +1,36 @@
 """What can happen to a person and to a staff key. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 
 from shared.kernel.decision import By
-from shared.kernel.errors import Bug, Forbidden
+from shared.kernel.errors import Bug, Conflict, Forbidden, NotFound
 from shared.kernel.facts import Fact
-from shared.kernel.ids import KeyId, MerchantId, UserId
-from shared.wallets.facts import ApiKeyCreated, WalletRegistered
-from shared.wallets.model import ApiKey, CreateApiKey, User
+from shared.kernel.ids import KeyId, MerchantId, UserId, WalletId
+from shared.wallets.facts import ApiKeyCreated, ApiKeyRevoked, WalletLinked, WalletRegistered, WalletUnlinked
+from shared.wallets.model import MOST_WALLETS, ApiKey, CreateApiKey, User, Wallet
+
+
+class WalletTaken(Conflict):
+    """The wallet is somebody else's here."""
+
+    type = "wallet-taken"
+    title = "This wallet belongs to another account"
+
+
+class LastWallet(Conflict):
+    """Without it nobody could sign in any more."""
+
+    type = "last-wallet"
+    title = "Nobody could sign in without this wallet"
+
+
+class TooManyWallets(Conflict):
+    """One person has so many and no more."""
+
+    type = "too-many-wallets"
+    title = "You have too many wallets"
 
 
 def owner(by: By) -> MerchantId:
@@ -29,11 +51,42 @@ def create(key_id: KeyId, command: CreateApiKey, *, merchant: MerchantId, secret
         key_id=key_id,
         merchant_id=merchant,
         role=command.role,
-        shop_id=command.shop_id,
+        shop_id=command.shops[0] if command.shops else None,
+        shop_ids=command.shops if len(command.shops) > 1 else (),
         label=command.label,
         secret_hash=secret_hash(secret).hex(),
         at=now,
     )
+
+
+def revoke(key: ApiKey | None, *, merchant: MerchantId, by: By, now: datetime) -> Sequence[Fact]:
+    """Return the fact of a key's end; none when it was revoked before. Raises NotFound for somebody else's."""
+    if key is None or key.merchant_id != merchant:
+        raise NotFound("There is no such staff key of yours.")
+    if key.revoked_at is not None:
+        return ()
+    return (ApiKeyRevoked(key_id=key.key_id, merchant_id=merchant, revoked_by=by.actor, at=now),)
+
+
+def link(user: User | None, linked: WalletLinked) -> Sequence[Fact]:
+    """Return the fact of another wallet; none when it is the person's already. Raises TooManyWallets."""
+    if user is None:
+        raise NotFound("There is no such account.")
+    if any(wallet.account == linked.account for wallet in user.wallets):
+        return ()
+    if len(user.wallets) >= MOST_WALLETS:
+        raise TooManyWallets(f"You have {MOST_WALLETS}. Unlink one first.")
+    return (linked,)
+
+
+def unlink(user: User | None, wallet_id: WalletId, *, now: datetime) -> Sequence[Fact]:
+    """Return the fact of a wallet less. Raises NotFound, LastWallet while no other one signs in."""
+    wallet = next((each for each in user.wallets if each.wallet_id == wallet_id), None) if user else None
+    if user is None or wallet is None:
+        raise NotFound("There is no such wallet of yours.")
+    if not any(each.signs_in for each in user.wallets if each.wallet_id != wallet_id):
+        raise LastWallet("Link another wallet first.")
+    return (WalletUnlinked(user_id=user.user_id, wallet_id=wallet_id, at=now),)
 
 
 def evolve_user(user: User | None, fact: Fact) -> User:
@@ -45,7 +98,16 @@ def evolve_user(user: User | None, fact: Fact) -> User:
             address=fact.address,
             chain_id=fact.chain_id,
             registered_at=fact.at,
+            contract=fact.contract,
         )
+    if user is not None and isinstance(fact, WalletLinked):
+        told = Wallet.model_validate({**fact.model_dump(exclude={"user_id", "at"}), "linked_at": fact.at})
+        return user.model_copy(update={"linked": (*user.linked, told)})
+    if user is not None and isinstance(fact, WalletUnlinked):
+        if fact.wallet_id == WalletId.like(user.user_id):
+            return user.model_copy(update={"unlinked_at": fact.at})
+        left = tuple(each for each in user.linked if each.wallet_id != fact.wallet_id)
+        return user.model_copy(update={"linked": left})
     raise Bug(f"{fact.type} can't happen to {'nobody' if user is None else user.user_id}")
 
 
@@ -58,9 +120,12 @@ def evolve_key(key: ApiKey | None, fact: Fact) -> ApiKey:
                 "merchant_id": fact.merchant_id,
                 "role": fact.role,
                 "shop_id": fact.shop_id,
+                "shop_ids": fact.shop_ids,
                 "secret_hash": bytes.fromhex(fact.secret_hash),
                 "label": fact.label,
                 "created_at": fact.at,
             }
         )
+    if key is not None and key.revoked_at is None and isinstance(fact, ApiKeyRevoked):
+        return key.model_copy(update={"revoked_at": fact.at})
     raise Bug(f"{fact.type} can't happen to {'no key' if key is None else key.key_id}")

@@ -1,14 +1,15 @@
 """What wallets need from outside: their stores, signatures, tokens, and what they read of shops."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.kernel.clock import Clock
-from shared.kernel.decision import By
-from shared.kernel.ids import MerchantId, ShopId, UserId
+from shared.kernel.decision import By, Page, Stored
+from shared.kernel.ids import KeyId, MerchantId, ShopId, UserId, WalletId
 from shared.kernel.store import Store
-from shared.wallets.facts import WalletRegistered
+from shared.wallets.facts import WalletLinked, WalletRegistered
 from shared.wallets.model import ApiKey, User
 
 
@@ -23,15 +24,34 @@ class Nonces(Protocol):
         """Count a sign-in of `client`, good or not. Raises TooMany when there were too many."""
         ...
 
+    async def live(self, nonce: str) -> bool:
+        """Return whether the nonce could be used now. It is not used up by that."""
+        ...
+
 
 class People(Protocol):
     """The people by their address."""
 
     async def sign_in(self, registered: WalletRegistered, nonce: str, *, by: By, now: datetime) -> User:
-        """Use the nonce up and return the person with this address, registered in the same commit if new.
+        """Use the nonce up and return the person whose wallet this is, registered in the same commit if new.
 
         Raises SignInRefused when the nonce is unknown, used or too old; nothing is written then.
         """
+        ...
+
+    async def link(self, linked: WalletLinked, nonce: str, *, by: By, now: datetime) -> Stored[User]:
+        """Use the nonce up and link the wallet, in one commit; one that is theirs already changes nothing.
+
+        Raises SignInRefused as `sign_in`, WalletTaken when it is somebody else's; nothing is written then.
+        """
+        ...
+
+    async def unlink(self, user_id: UserId, wallet_id: WalletId, *, by: By, now: datetime) -> Stored[User]:
+        """Take a wallet from its person. Raises NotFound, LastWallet."""
+        ...
+
+    async def person(self, user_id: UserId) -> Stored[User] | None:
+        """Return a person, or None."""
         ...
 
 
@@ -43,6 +63,35 @@ class Signatures(Protocol):
 
         `signature` is 0x and 65 bytes r, s, v; v is 27 or 28, s in the lower half: one message, one signature.
         """
+        ...
+
+
+class ContractWallets(Protocol):
+    """Asks smart-contract wallets who signs for them."""
+
+    async def signed(self, chain_id: int, address: str, message: str, signature: str) -> bool:
+        """Return whether the contract at this EIP-55 address takes the signature for its own (EIP-1271), now.
+
+        False where there is no contract, or none that says so. Raises Transient when the chain's node doesn't answer,
+        NoSuchChain where no node of the chain is known.
+        """
+        ...
+
+
+class BitcoinWallets(Protocol):
+    """Checks what Bitcoin wallets signed, on one network."""
+
+    @property
+    def chain(self) -> str:
+        """Return the network as messages name it: 32 digits of its first block's hash (CAIP-2)."""
+        ...
+
+    def written(self, address: str) -> str:
+        """Return the address in its one form. Raises Invalid for none, and for one that is not native segwit."""
+        ...
+
+    def signed(self, address: str, message: str, signature: str) -> bool:
+        """Return whether the key of the address signed the message, by BIP-322 or BIP-137."""
         ...
 
 
@@ -67,8 +116,18 @@ class Tokens(Protocol):
 class Shops(Protocol):
     """Reads shops."""
 
-    async def merchant_of(self, shop_id: ShopId) -> MerchantId | None:
-        """Return whose shop it is, or None when there is none."""
+    async def all_of(self, shop_ids: Sequence[ShopId], merchant_id: MerchantId) -> bool:
+        """Return whether all of these are shops of the merchant."""
+        ...
+
+
+class KeyStore(Store[ApiKey], Protocol):
+    """The staff keys' own store."""
+
+    async def of_merchant(
+        self, merchant_id: MerchantId, *, shop_id: ShopId | None, revoked: bool | None, before: KeyId | None, limit: int
+    ) -> Page[ApiKey]:
+        """Return a page of the merchant's keys, newest first; of those good at one shop, or (not) revoked, if named."""
         ...
 
 
@@ -78,6 +137,7 @@ class SignInTerms:
 
     domain: str
     chain_ids: frozenset[int]
+    bitcoin_chain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +155,23 @@ class Proof:
     """What turns a signature into a token: needed by the sign-in alone."""
 
     signatures: Signatures
+    contracts: ContractWallets
     tokens: Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Linking:
+    """What shows that a wallet is somebody's: needed for linking alone."""
+
+    signatures: Signatures
+    contracts: ContractWallets
+    bitcoin: BitcoinWallets
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKeys:
     """Everything that staff keys are given."""
 
-    store: Store[ApiKey]
+    store: KeyStore
     shops: Shops
     clock: Clock

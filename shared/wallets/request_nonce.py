@@ -16,6 +16,7 @@ async def request_nonce(*, client: str, using: SigningIn) -> Reply[Nonce]:
         nonce=nonce,
         domain=using.terms.domain,
         chain_ids=tuple(sorted(using.terms.chain_ids)),
+        bitcoin_chain=using.terms.bitcoin_chain,
         expires_at=expires_at,
     )
     return Reply(view, headers={"cache-control": "no-store"})

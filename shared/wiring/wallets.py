@@ -2,9 +2,11 @@
 
 from functools import cache
 
+from shared.adapters.postgres.person_books import PostgresPersonBooks
 from shared.adapters.postgres.wallets import PostgresApiKeys, PostgresNonces, PostgresPeople, PostgresShopOwners
-from shared.settings import SignInSettings
-from shared.wallets.ports import ApiKeys, Proof, SigningIn, SignInTerms
+from shared.settings import ChainsSettings, EvmNodeSettings, SignInSettings
+from shared.wallets.ports import ApiKeys, ContractWallets, Linking, Proof, SigningIn, SignInTerms
+from shared.wallets.siwe import BITCOIN_CHAINS
 from shared.wiring.edge import customer_tokens
 from shared.wiring.resources import clock, database, region
 
@@ -16,7 +18,7 @@ def signing_in() -> SigningIn:
     return SigningIn(
         nonces=PostgresNonces(db, most_per_minute=settings.tries_per_minute),
         people=PostgresPeople(db, region=region()),
-        terms=SignInTerms(settings.domain, settings.chain_ids),
+        terms=SignInTerms(settings.domain, settings.chain_ids, BITCOIN_CHAINS.get(settings.bitcoin_network)),
         clock=clock(),
     )
 
@@ -26,7 +28,30 @@ def proof() -> Proof:
     """Return what turns a signature into a token; loads curves and JWTs, so only the sign-in asks for it."""
     from shared.adapters.evm.personal_sign import PersonalSignatures
 
-    return Proof(PersonalSignatures(), customer_tokens())
+    return Proof(PersonalSignatures(), _contract_wallets(), customer_tokens())
+
+
+@cache
+def person_books() -> PostgresPersonBooks:
+    """Return what the platform's books say of a person's coins."""
+    return PostgresPersonBooks(database())
+
+
+@cache
+def linking() -> Linking:
+    """Return what shows that a wallet is somebody's; loads curves, so only linking asks for it."""
+    from shared.adapters.bitcoin.linked_wallets import LinkedBitcoinWallets
+    from shared.adapters.evm.personal_sign import PersonalSignatures
+
+    bitcoin = LinkedBitcoinWallets(ChainsSettings.from_env().bitcoin_network)
+    return Linking(PersonalSignatures(), _contract_wallets(), bitcoin)
+
+
+@cache
+def _contract_wallets() -> ContractWallets:
+    from shared.adapters.evm.contract_wallets import EvmContractWallets
+
+    return EvmContractWallets(EvmNodeSettings.from_env().url_by_chain)
 
 
 @cache

@@ -70,7 +70,7 @@ async def test_a_staff_key_is_found_as_it_was_made(gateway: wiring.EngineGateway
     anywhere, bound = await add(db, Role.MANAGER), await add(db, Role.BARISTA, shop_id=shop)
     revoked = await add(db, Role.OWNER, revoked_at="2026-01-01T00:00:00Z")
     assert await gateway.api_key(anywhere) == ApiKey(anywhere, MERCHANT, Role.MANAGER, SECRET_HASH)
-    assert await gateway.api_key(bound) == ApiKey(bound, MERCHANT, Role.BARISTA, SECRET_HASH, shop)
+    assert await gateway.api_key(bound) == ApiKey(bound, MERCHANT, Role.BARISTA, SECRET_HASH, frozenset({shop}))
     found = await gateway.api_key(revoked)
     assert found is not None
     assert found.revoked

@@ -227,7 +227,7 @@ async def test_nobody_else_sees_the_ledger(books: Books) -> None:
     await books.post(await books.wakes())
     asked = GetStatement(shop_id=books.shop_id, day=date(2026, 5, 6))
     rival = By("usr", frozenset({Role.OWNER}), MerchantId.new())
-    elsewhere = By("key", frozenset({Role.OWNER}), books.owner.merchant_id, shop_id=ShopId.new())
+    elsewhere = By("key", frozenset({Role.OWNER}), books.owner.merchant_id, shop_ids=frozenset({ShopId.new()}))
     for by in (rival, elsewhere, By("usr", frozenset({Role.CUSTOMER}))):
         with pytest.raises(NotFound):
             await get_statement(asked, by=by, using=books.using)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import httpx
 import pytest
 
 from emulators.keys import keys
-from shared.adapters.postgres.claims import PostgresClaims, PostgresOrderStandings
+from shared.adapters.postgres.claims import PostgresClaims, PostgresKnownPeople, PostgresOrderStandings
 from shared.adapters.postgres.database import Database
 from shared.claims.codes import Codes
 from shared.claims.issue_claim_code import issue_claim_code
@@ -130,6 +131,7 @@ async def paid_order(db: Database, shop: ShopId, merchant: MerchantId, customer:
     using = Claims(
         PostgresClaims(db, region="test"),
         PostgresOrderStandings(db),
+        PostgresKnownPeople(db),
         Codes(ClaimCodeSettings.from_env().key),
         SystemClock(),
     )
@@ -197,7 +199,7 @@ async def test_bad_input_is_refused_with_a_problem(http: httpx.AsyncClient) -> N
 async def test_every_route_but_signing_in_asks_who_is_there(http: httpx.AsyncClient) -> None:
     for entry in load().http():
         if entry.service in SERVED and not entry.public:
-            path = entry.path.replace("{order_id}", OrderId.new()).replace("{shop_id}", ShopId.new())
+            path = re.sub(r"\{\w+\}", OrderId.new(), entry.path)
             for headers in ({}, bearer("ck_" + "0" * 32 + "_" + "0" * 64), bearer("e30.e30.e30")):
                 reply = await http.request(entry.method, path, headers=headers)
                 assert reply.status_code == 401, (entry.operation, reply.text)

@@ -10,6 +10,7 @@ from hashlib import sha256
 import pytest
 from eth_account import Account
 
+from shared.adapters.evm.contract_wallets import EvmContractWallets
 from shared.adapters.evm.personal_sign import PersonalSignatures
 from shared.adapters.postgres.database import Database, Sql
 from shared.adapters.postgres.edge import PostgresEdge
@@ -50,7 +51,9 @@ class FixedTokens:
 class Door:
     """Signing in on a real database."""
 
-    def __init__(self, url: str, *, most: int = 1000) -> None:
+    def __init__(self, url: str, *, most: int = 1000, contracts: dict[int, str] | None = None) -> None:
+        """`contracts` has the nodes that smart-contract wallets are asked through, by chain id."""
+        self.contracts = contracts or {}
         self.db = Database(PostgresSettings(url, connections=8))
         self.using = SigningIn(
             nonces=PostgresNonces(self.db, most_per_minute=most),
@@ -66,7 +69,7 @@ class Door:
     async def sign_in(self, text: str, signature: str | None = None, *, client: str = "192.0.2.1") -> SignedIn:
         command = SignIn(message=text, signature=signature or signature_of(text))
         by = By("public", frozenset({Role.PUBLIC}))
-        proof = Proof(PersonalSignatures(), FixedTokens())
+        proof = Proof(PersonalSignatures(), EvmContractWallets(self.contracts), FixedTokens())
         reply = await sign_in_with_ethereum(command, client=client, by=by, proof=proof, using=self.using)
         return reply.view
 
@@ -172,7 +175,7 @@ async def test_a_staff_key_is_told_once_and_kept_as_a_digest(database: str) -> N
     assert prefix == "ck"
     kept = await PostgresEdge(door.db).api_key(KeyId(f"key_{digits}"))
     assert kept is not None
-    assert (kept.merchant_id, kept.role, kept.shop_id) == (by.merchant_id, Role.BARISTA, None)
+    assert (kept.merchant_id, kept.role, kept.shop_ids) == (by.merchant_id, Role.BARISTA, None)
     assert kept.secret_hash == sha256(secret.encode()).digest()
     with pytest.raises(AlreadyAnswered) as again:
         await create_api_key(command, by=by, using=door.keys)

@@ -17,7 +17,7 @@ from emulators.people import Api, Customer, prove_payouts, until
 from emulators.platform import Platform
 from emulators.wallets import EvmWallet
 from shared.adapters.postgres.database import Connection, Row, Sql
-from shared.kernel.ids import DiscountId, ItemId, MerchantId, ModifierGroupId, ModifierId, SweepId
+from shared.kernel.ids import DiscountId, ItemId, MerchantId, ModifierGroupId, ModifierId, SweepId, WalletId
 from shared.settings import PostgresSettings
 from tests.integration.shopkeeping import BITCOIN, EVM
 
@@ -38,8 +38,6 @@ _SWEPT = Sql(
     " version, head) values (:sweep_id, :shop_id, :merchant_id, 'evm:31337', 'USDC', 'final', :plan::jsonb, '{}',"
     " clock_timestamp(), clock_timestamp(), 0, ''::bytea) returning 1"
 )
-_REVOKE = Sql("update api_keys set revoked_at = clock_timestamp() where key_id = :key_id")
-_RESTORE = Sql("update api_keys set revoked_at = null where key_id = :key_id")
 
 
 def rows_of(env: Mapping[str, str], sql: Sql, **params: object) -> list[Row]:
@@ -168,6 +166,10 @@ class Cast:
     """Of the coins of another kind that the customer sent; two people have to agree to it."""
     sweep_id: str
     """A sweep of the first shop, over since long."""
+    webhook_id: str
+    """Of the merchant, at an address where nobody answers."""
+    delivery_id: str
+    """Of that the order was confirmed."""
 
     @property
     def place(self) -> Place:
@@ -188,10 +190,14 @@ class Cast:
             "order_id": self.order_id,
             "payment_id": self.payment_id,
             "difference_id": "dif_" + 32 * "0",
+            "key_id": f"key_{self.revoked.split('_')[1]}",
+            "wallet_id": WalletId.like(self.customer.user_id),
             "discount_id": DiscountId.like(self.order_id),
             "change_id": self.change_id,
             "sweep_id": self.sweep_id,
             "refund_id": self.refund_id,
+            "webhook_id": self.webhook_id,
+            "delivery_id": self.delivery_id,
             "asset": "BTC",
             "currency": "EUR",
         }
@@ -227,12 +233,14 @@ def refund_asked(customer: Customer, payment_id: str) -> JSON:
 
 @contextmanager
 def cast_of(platform: Platform, evm_rpc: str) -> Iterator[Cast]:
-    """Put everybody on the stage; one staff key is revoked until the end."""
+    """Put everybody on the stage; one staff key is revoked."""
     merchant, rival = Merchant.new(platform, shops=2), Merchant.new(platform, shops=1)
     here, there, theirs = *merchant.places, rival.places[0]
     customer, stranger = Customer(platform.url), Customer(platform.url)
     email = f"{uuid.uuid4().hex}@example.com"
     customer.be_told(email)
+    hook = {"url": "http://127.0.0.1:9/hook", "events": ["order.confirmed.v1"], "shop_id": None}
+    webhook_id = merchant.owner.api.send("POST", "/v1/webhooks", hook)["webhook_id"]
     order_id = customer.order(here.shop_id, [{"item_id": here.item_id}])["order_id"]
     payment = customer.request_payment(order_id, "USDC")
     wallet = EvmWallet(evm_rpc)
@@ -241,38 +249,40 @@ def cast_of(platform: Platform, evm_rpc: str) -> Iterator[Cast]:
     wallet.mine(int(payment["confirmations"]))
     revoked = merchant.key("owner")
     key_id = f"key_{revoked.split('_')[1]}"
-    rows_of(platform.env, _REVOKE, key_id=key_id)
+    merchant.owner.api.send("DELETE", f"/v1/api-keys/{key_id}")
     code = customer.claim(order_id)["code"]
+    queued = merchant.owner.api.get
+    path = f"/v1/webhooks/{webhook_id}/deliveries"
+    delivery = until("the webhook's delivery", lambda: queued(path)["deliveries"] or None)[0]
     refund_id = refund_asked(customer, payment["payment_id"])["refund_id"]
     change_id = merchant.propose(here, "evm")["change_id"]
     merchant.owner.api.send("POST", f"/v1/shops/{here.shop_id}/payout/changes/{change_id}/cancel")
-    try:
-        yield Cast(
-            platform=platform,
-            merchant=merchant,
-            rival=rival,
-            customer=customer,
-            stranger=stranger,
-            order_id=order_id,
-            payment_id=payment["payment_id"],
-            code=code,
-            email=email,
-            tokens={
-                "customer": token_of(customer.api),
-                "stranger": token_of(stranger.api),
-                "owner": token_of(merchant.owner.api),
-                "rival_owner": token_of(rival.owner.api),
-                "manager": merchant.key("manager"),
-                "barista": merchant.key("barista", here),
-                "elsewhere_owner": merchant.key("owner", there),
-                "elsewhere_barista": merchant.key("barista", there),
-                "rival_barista": rival.key("barista"),
-                "rival_manager": rival.key("manager", theirs),
-            },
-            revoked=revoked,
-            change_id=change_id,
-            sweep_id=_swept(platform, here, merchant.owner.user_id),
-            refund_id=refund_id,
-        )
-    finally:
-        rows_of(platform.env, _RESTORE, key_id=key_id)
+    yield Cast(
+        platform=platform,
+        merchant=merchant,
+        rival=rival,
+        customer=customer,
+        stranger=stranger,
+        order_id=order_id,
+        payment_id=payment["payment_id"],
+        code=code,
+        email=email,
+        tokens={
+            "customer": token_of(customer.api),
+            "stranger": token_of(stranger.api),
+            "owner": token_of(merchant.owner.api),
+            "rival_owner": token_of(rival.owner.api),
+            "manager": merchant.key("manager"),
+            "barista": merchant.key("barista", here),
+            "elsewhere_owner": merchant.key("owner", there),
+            "elsewhere_barista": merchant.key("barista", there),
+            "rival_barista": rival.key("barista"),
+            "rival_manager": rival.key("manager", theirs),
+        },
+        revoked=revoked,
+        change_id=change_id,
+        sweep_id=_swept(platform, here, merchant.owner.user_id),
+        refund_id=refund_id,
+        webhook_id=webhook_id,
+        delivery_id=delivery["delivery_id"],
+    )

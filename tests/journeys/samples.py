@@ -17,7 +17,7 @@ from eth_account.messages import encode_defunct
 
 from shared.kernel.ids import ModifierId
 from tests.integration.shopkeeping import BITCOIN
-from tests.journeys import catalog_requests, notifications_requests, supply_requests
+from tests.journeys import catalog_requests, notifications_requests, supply_requests, wallets_requests
 from tests.journeys.cast import A_WEEK, ELSEWHERE, Cast, a_shop
 from triggers.registry import Entry, load
 
@@ -127,8 +127,10 @@ PARTS: Final = {
     "submit_sweep": "owner",
     "update_shop": "manager",
     **catalog_requests.PARTS,
+    **catalog_requests.OPEN,
     **supply_requests.PARTS,
     **notifications_requests.PARTS,
+    **wallets_requests.PARTS,
 }
 _QUERIES: Final = {
     "convert": {"asset": "BTC", "currency": "EUR", "units": "420"},
@@ -149,6 +151,7 @@ _QUERIES: Final = {
     **catalog_requests.QUERIES,
     **supply_requests.QUERIES,
     **notifications_requests.QUERIES,
+    **wallets_requests.QUERIES,
 }
 
 
@@ -203,7 +206,7 @@ def _body(operation: str, cast: Cast) -> JSON | None:
         case "receive_stock":
             return {"lines": [{"sku": "shot", "quantity": 5}], "note": "by bike"}
         case "redeem_claim":
-            return {"code": cast.code, "attempt_id": uuid.uuid4().hex}
+            return {"code": cast.customer.claim(cast.order_id)["code"], "attempt_id": uuid.uuid4().hex}
         case "register_device":
             return {"platform": "fcm", "token": uuid.uuid4().hex, "label": "phone"}
         case "register_shop":
@@ -230,8 +233,8 @@ def _body(operation: str, cast: Cast) -> JSON | None:
             return {"spread_bp": {"BTC": 100, "USDC": 0}}
         case "sign_in_with_ethereum":
             return signed_message(cast.platform.url)
-    for requests in (catalog_requests, notifications_requests, supply_requests):
-        if (body := requests.body(operation, cast)) is not None:
+    for requested in (catalog_requests.body, notifications_requests.body, supply_requests.body, wallets_requests.body):
+        if (body := requested(operation, cast)) is not None:
             return body
     return None
 

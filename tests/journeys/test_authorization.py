@@ -18,7 +18,7 @@ from emulators.people import sign_in, until
 from emulators.platform import Platform
 from shared.adapters.postgres.database import Sql
 from shared.kernel.ids import EventId, OrderId, PaymentId
-from tests.journeys import catalog_requests, notifications_requests, supply_requests
+from tests.journeys import catalog_requests, notifications_requests, supply_requests, wallets_requests
 from tests.journeys.cast import Cast, bearer, rows_of, token_of
 from tests.journeys.samples import operations, sample, signed_message
 from tests.journeys.tokens import forged_person_tokens, forged_service_tokens, person_token, service_token
@@ -126,6 +126,10 @@ CASES: Final = {
     **dict.fromkeys(catalog_requests.AT_A_SHOP, _AT_A_SHOP),
     **dict.fromkeys(supply_requests.AT_A_SHOP, _AT_A_SHOP),
     **dict.fromkeys(notifications_requests.THEIR_OWN, Case()),
+    **dict.fromkeys(wallets_requests.OWN, _OWN),
+    **dict.fromkeys(wallets_requests.CUSTOMERS, _CUSTOMERS),
+    "revoke_api_key": Case(elsewhere=403),
+    "revoke_claim": _ORDER,
     "follow_order": _ORDER,
     "get_preferences": _OWN,
     "list_notifications": _OWN,

@@ -28,6 +28,7 @@ READS: Final = [entry.operation for entry in load().http() if entry.method == "G
 NOT_LIKE_THAT: Final = {400, 404, 413, 415}
 GOOD: Final = {
     "acknowledge_difference": 404,
+    "broadcast_transaction": 400,
     "cancel_order": 409,
     "confirm_payout": 400,
     "generate_payment_address": 200,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.integration.shopkeeping import BITCOIN, EVM, account_key
-from tests.journeys import catalog_requests, notifications_requests, supply_requests
+from tests.journeys import catalog_requests, notifications_requests, supply_requests, wallets_requests
 from tests.journeys.cast import A_WEEK, ELSEWHERE
 
 UNITS: Final = (-1, 4.2, 420.5, True, None, "", "-1", "+420", "4.20", "4,20", "1e3", "0x1a4", "00420", " 420", "420 ")
@@ -92,6 +92,7 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
     "create_api_key": {
         "/role": ("customer", "service", "public", "admin", "Owner", "оwner", ""),
         "/shop_id": ("shp_0", "SHP_" + "0" * 32, "mer_" + "0" * 32, ""),
+        "/shop_ids": ([], ["shp_0"], ["shp_" + "0" * 32], ["shp_" + "0" * 32] * 2, "shp_" + "0" * 32),
         "/label": TEXTS,
         "/merchant_id": ("mer_" + "0" * 32,),
     },
@@ -162,6 +163,7 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
     "receive_stock": {"/lines/0/quantity": QUANTITIES, "/lines/0/sku": SKUS, "/lines": ([], [{}]), "/note": ("\n",)},
     "redeem_claim": {
         "/code": ("", "x" * 33, 1234567890, None, ["ABCDE-12345"]),
+        "/token": ("", "x" * 513, "a.b.c", 1, ["a.b.c"]),
         "/attempt_id": ("", "short", "x" * 65, "with a blank", "ａｔｔｅｍｐｔ１", 12345678),
     },
     "register_device": {
@@ -240,6 +242,7 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
     **catalog_requests.WRONG,
     **supply_requests.WRONG,
     **notifications_requests.WRONG,
+    **wallets_requests.WRONG,
 }
 """None of these is taken; a member that is not in the sample is one that nobody may send."""
 
@@ -297,6 +300,7 @@ QUERIES: Final[dict[str, tuple[str, ...]]] = {
     **catalog_requests.WRONG_QUERIES,
     **supply_requests.WRONG_QUERIES,
     **notifications_requests.WRONG_QUERIES,
+    **wallets_requests.WRONG_QUERIES,
 }
 EVERYWHERE: Final = (
     "surprise=1",

@@ -113,7 +113,8 @@ class Memory:
     def add_key(self, role: Role, *, shop: ShopId | None = None, revoked: bool = False) -> str:
         """Store a staff key and return what its holder sends."""
         key_id = KeyId.new()
-        self.keys[key_id] = ApiKey(key_id, MERCHANT, role, sha256(SECRET.encode()).digest(), shop, revoked)
+        shops = frozenset({shop}) if shop else None
+        self.keys[key_id] = ApiKey(key_id, MERCHANT, role, sha256(SECRET.encode()).digest(), shops, revoked)
         return f"ck_{key_id[4:]}_{SECRET}"
 
 

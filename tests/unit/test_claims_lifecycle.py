@@ -12,11 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from shared.claims import lifecycle
 from shared.claims.codes import LENGTH, Codes, grouped, normalised
-from shared.claims.facts import ClaimIssued, ClaimRedeemed
+from shared.claims.facts import ClaimDelegated, ClaimIssued, ClaimRedeemed, ClaimRevoked
 from shared.claims.model import Claim, ClaimStatus
 from shared.claims.ports import OrderStanding
 from shared.kernel.decision import By, Role
-from shared.kernel.errors import Bug
+from shared.kernel.errors import Bug, NotFound
 from shared.kernel.facts import Fact
 from shared.kernel.ids import ClaimId, KeyId, MerchantId, OrderId, ShopId, UserId
 
@@ -43,6 +43,10 @@ class Handing(RuleBasedStateMachine):
         self.claim: Claim | None = None
         self.recorded: list[Fact] = []
         self.handed_over = 0
+        self.dead: set[str] = set()
+
+    def hash_of(self, serial: int) -> str:
+        return CODES.hash_of(ClaimId.like(self.order.order_id), self.order.shop_id, serial)
 
     def record(self, facts: object) -> None:
         for fact in facts:  # type: ignore[attr-defined]  # whatever a rule returns
@@ -73,6 +77,8 @@ class Handing(RuleBasedStateMachine):
         except lifecycle.AlreadyRedeemed:
             assert before.status is ClaimStatus.REDEEMED
             assert (before.attempt_id, before.redeemed_by) != (attempt, by.actor)
+        except lifecycle.WrongCode:
+            assert before.status is ClaimStatus.REVOKED
         except lifecycle.NotReady:
             assert before.status is ClaimStatus.ISSUED
             assert self.order.status != "ready" or self.order.halted
@@ -83,6 +89,56 @@ class Handing(RuleBasedStateMachine):
                 self.handed_over += 1
             else:
                 assert (before.attempt_id, before.redeemed_by) == (attempt, by.actor)
+
+    @rule(to=st.sampled_from([None, UserId.new(), UserId.new()]), own=st.booleans())
+    def the_code_is_replaced(self, to: UserId | None, own: bool) -> None:
+        before, by = self.claim, By(self.order.customer_id if own else UserId.new())
+        try:
+            (fact,) = lifecycle.delegate(before, self.order, to=to, hash_of=self.hash_of, by=by, now=NOW)
+        except NotFound:
+            assert before is None or not own
+        except lifecycle.AlreadyRedeemed:
+            assert self.handed_over == 1
+        except lifecycle.Withheld:
+            assert self.order.halted or self.order.status not in ("confirmed", "preparing", "ready")
+        except lifecycle.CodesUsedUp:
+            assert before is not None
+            assert before.serial == lifecycle.MOST_CODES
+        else:
+            assert before is not None
+            self.dead.add(before.code_hash)
+            self.record([fact])
+            assert isinstance(fact, ClaimDelegated)
+            assert self.claim is not None
+            assert self.claim.shown_to == (to or self.order.customer_id)
+
+    @rule(by=st.sampled_from(["customer", "staff", "stranger"]))
+    def the_code_is_revoked(self, by: str) -> None:
+        before, merchant = self.claim, self.order.merchant_id
+        actor = {
+            "customer": By(self.order.customer_id),
+            "staff": By(KeyId.new(), frozenset({Role.BARISTA}), merchant, shop_ids=frozenset({self.order.shop_id})),
+            "stranger": By(KeyId.new(), frozenset({Role.OWNER}), merchant, shop_ids=frozenset({ShopId.new()})),
+        }[by]
+        try:
+            facts = lifecycle.revoke(before, hash_of=self.hash_of, by=actor, now=NOW)
+        except NotFound:
+            assert before is None or by == "stranger"
+        except lifecycle.AlreadyRedeemed:
+            assert self.handed_over == 1
+        else:
+            assert before is not None
+            if before.status is ClaimStatus.REVOKED:
+                assert not facts
+                return
+            (fact,) = facts
+            assert isinstance(fact, ClaimRevoked)
+            self.dead.add(before.code_hash)
+            self.record(facts)
+
+    @invariant()
+    def no_code_comes_back(self) -> None:
+        assert self.claim is None or self.claim.code_hash not in self.dead
 
     @invariant()
     def it_is_handed_over_once_at_most(self) -> None:

@@ -125,7 +125,7 @@ def test_a_person_registers_for_themself_and_a_key_for_its_merchant() -> None:
     assert lifecycle.merchant_of(By(KeyId.new(), frozenset({Role.OWNER}), merchant)) == merchant
     for by in (
         By(KeyId.new(), frozenset({Role.SERVICE})),
-        By(KeyId.new(), frozenset({Role.OWNER}), merchant, shop_id=ShopId.new()),
+        By(KeyId.new(), frozenset({Role.OWNER}), merchant, shop_ids=frozenset({ShopId.new()})),
     ):
         with pytest.raises(Forbidden):
             lifecycle.merchant_of(by)

@@ -19,7 +19,10 @@ TABLE: Final = StateTable(
     name="claims", key="claim_id", model=Claim, evolve=evolve, guards=(GuardedBy("orders", "order_id"),)
 )
 
-_OF_CUSTOMER: Final = rows_sql(TABLE, "where order_id = :order_id and customer_id = :customer_id")
+_OF_PERSON: Final = rows_sql(
+    TABLE, "where order_id = :order_id and (customer_id = :person::text or holder_id = :person::text)"
+)
+_KNOWN: Final = Sql("select exists (select from users where user_id = :user_id)")
 # The row of `redeem_tries` is locked by the upsert, for right codes too: a thousand guesses at once come one after
 # the other, and from the sixth on none is looked at. A right code adds nothing and takes nothing back. At somebody
 # else's shop nothing is found and nothing counted.
@@ -78,10 +81,22 @@ class PostgresClaims(StateStore[Claim]):
             )
         return ClaimId(claim_id) if claim_id else None
 
-    async def of_customer(self, order_id: OrderId, customer_id: UserId) -> Stored[Claim] | None:
-        """Return the claim of a customer's own order, or None."""
-        rows = await self._db.run(_OF_CUSTOMER, order_id=order_id, customer_id=customer_id)
+    async def of_person(self, order_id: OrderId, person: UserId) -> Stored[Claim] | None:
+        """Return the order's claim, where it is the person's own or they are let pick up; else None."""
+        rows = await self._db.run(_OF_PERSON, order_id=order_id, person=person)
         return stored(Claim, rows[0]) if rows else None
+
+
+class PostgresKnownPeople:
+    """What claims read of people."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def known(self, user_id: UserId) -> bool:
+        """Return whether there is such a person."""
+        ((known,),) = await self._db.run(_KNOWN, user_id=user_id)
+        return bool(known)
 
 
 class PostgresOrderStandings:

@@ -10,7 +10,8 @@ from shared.kernel.errors import Problem
 from shared.kernel.ids import KeyId, MerchantId, ShopId
 
 _API_KEY: Final = Sql(
-    "select merchant_id, role, secret_hash, shop_id, revoked_at is not null from api_keys where key_id = :key_id"
+    "select merchant_id, role, secret_hash, shop_id, shop_ids, revoked_at is not null from api_keys"
+    " where key_id = :key_id"
 )
 _ALIVE: Final = Sql("select 1 as alive")
 
@@ -26,9 +27,9 @@ class PostgresEdge:
         rows = await self._db.run(_API_KEY, key_id=key_id)
         if not rows:
             return None
-        merchant_id, role, secret_hash, shop_id, revoked = rows[0]
-        shop = ShopId(shop_id) if shop_id else None
-        return ApiKey(key_id, MerchantId(merchant_id), Role(role), bytes(secret_hash), shop, bool(revoked))
+        merchant_id, role, secret_hash, shop_id, shop_ids, revoked = rows[0]
+        bound = frozenset(ShopId(each) for each in (shop_id, *shop_ids) if each) or None
+        return ApiKey(key_id, MerchantId(merchant_id), Role(role), bytes(secret_hash), bound, bool(revoked))
 
     async def stored_reply(self, claim: Claim) -> StoredReply | None:
         """Return what was answered under this key, or None. Raises KeyReused for another body."""

@@ -28,7 +28,7 @@ _COLUMNS: Final = (
     "difference_id, scope, kind, payment_id, shop_id, asset, address, txid, position, expected, found, height,"
     " opened_at, seen_at, closed_at, closing, acknowledged_at, acknowledged_by, reason"
 )
-_OWN: Final = "merchant_id = :merchant_id and (:shop_id::text is null or shop_id = :shop_id::text)"
+_OWN: Final = "merchant_id = :merchant_id and (:shop_ids::text[] is null or shop_id = any(:shop_ids::text[]))"
 _DIFFERENCES: Final = Sql(
     f"select {_COLUMNS} from reconciliation_differences where {_OWN} and difference_id > :after"
     " and case when :starts::text is null then closed_at is null else opened_at < :ends::text::timestamptz"
@@ -61,13 +61,19 @@ class PostgresReconciliations:
         return [RunView.model_validate(dict(zip(names, row, strict=True))) for row in rows]
 
     async def differences(
-        self, merchant_id: MerchantId, shop_id: ShopId | None, during: Window | None, *, after: str | None, limit: int
+        self,
+        merchant_id: MerchantId,
+        shop_ids: frozenset[ShopId] | None,
+        during: Window | None,
+        *,
+        after: str | None,
+        limit: int,
     ) -> Page[DifferenceView]:
         """Return the merchant's differences that were open during some time, or are open; ids order them by age."""
         rows = await self._db.run(
             _DIFFERENCES,
             merchant_id=merchant_id,
-            shop_id=shop_id,
+            shop_ids=None if shop_ids is None else sorted(shop_ids),
             after=after or "",
             starts=during.start.isoformat() if during else None,
             ends=during.end.isoformat() if during else None,
@@ -77,7 +83,13 @@ class PostgresReconciliations:
         return shown, shown[-1].difference_id if len(rows) > limit else None
 
     async def acknowledge(
-        self, difference_id: DifferenceId, merchant_id: MerchantId, shop_id: ShopId | None, reason: str, *, by: By
+        self,
+        difference_id: DifferenceId,
+        merchant_id: MerchantId,
+        shop_ids: frozenset[ShopId] | None,
+        reason: str,
+        *,
+        by: By,
     ) -> Reply[DifferenceView] | None:
         """Note that somebody knows; the first who does stays. Raises AlreadyAnswered and KeyReused."""
         if not isinstance(by.once, Claim):
@@ -86,7 +98,7 @@ class PostgresReconciliations:
         params = {
             "difference_id": difference_id,
             "merchant_id": merchant_id,
-            "shop_id": shop_id,
+            "shop_ids": None if shop_ids is None else sorted(shop_ids),
             "who": by.actor,
             "reason": reason,
         }

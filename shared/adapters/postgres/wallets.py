@@ -1,6 +1,7 @@
 """Wallets in Postgres: people, staff keys, nonces, and the limits of signing in, which hold because they are here."""
 
 import ipaddress
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
@@ -8,14 +9,14 @@ from typing import Final
 from pg8000.exceptions import DatabaseError
 
 from shared.adapters.postgres.database import Database, Sql
-from shared.adapters.postgres.statement import StateTable
-from shared.adapters.postgres.store import StateStore
-from shared.kernel.decision import By, Decided
+from shared.adapters.postgres.statement import StateTable, rows_sql
+from shared.adapters.postgres.store import StateStore, stored
+from shared.kernel.decision import By, Decided, Page, Stored
 from shared.kernel.errors import Fenced, TooMany, Transient
-from shared.kernel.ids import MerchantId, ShopId
-from shared.wallets.facts import WalletRegistered
-from shared.wallets.lifecycle import evolve_key, evolve_user
-from shared.wallets.model import ApiKey, User
+from shared.kernel.ids import KeyId, MerchantId, ShopId, UserId, WalletId
+from shared.wallets.facts import WalletLinked, WalletRegistered
+from shared.wallets.lifecycle import WalletTaken, evolve_key, evolve_user, link, unlink
+from shared.wallets.model import ApiKey, User, evm_account
 from shared.wallets.siwe import SignInRefused
 
 WINDOW_S: Final = 60
@@ -34,11 +35,13 @@ signed as (
                             when refuse('CR004', 'nonce spent') then null end
   returning 1)""",
 )
+_PERSON: Final = StateTable(name="users", key="user_id", model=User, evolve=evolve_user)
+"""People, where no nonce is used up."""
 API_KEYS: Final = StateTable(name="api_keys", key="key_id", model=ApiKey, evolve=evolve_key)
 
 _RETURNING: Final = Sql(
     """
-with known as (select user_id from users where address = :address),
+with known as (select user_id from wallet_owners where account = :account),
 spent as (
   delete from nonces where nonce = :nonce and expires_at > clock_timestamp() and exists (select from known)
   returning nonce),
@@ -76,7 +79,20 @@ issued as (
 select expires_at from issued
 """
 )
-_MERCHANT_OF: Final = Sql("select merchant_id from shops where shop_id = :shop_id")
+_ALL_OF: Final = Sql(
+    "select count(*) = cardinality(:shop_ids::text[]) from shops"
+    " where shop_id = any(:shop_ids::text[]) and merchant_id = :merchant_id"
+)
+_KEYS: Final = rows_sql(
+    API_KEYS,
+    "where merchant_id = :merchant_id and (:before::text is null or key_id < :before::text)"
+    " and (:revoked::boolean is null or (revoked_at is not null) = :revoked::boolean)"
+    " and (:shop_id::text is null or shop_id is null or shop_id = :shop_id::text or shop_ids ? :shop_id::text)"
+    " order by key_id desc limit :limit::int",
+)
+
+
+_LIVE: Final = Sql("select exists (select from nonces where nonce = :nonce and expires_at > clock_timestamp())")
 
 
 class PostgresNonces:
@@ -110,6 +126,11 @@ class PostgresNonces:
         if not rows:
             raise _too_many()
 
+    async def live(self, nonce: str) -> bool:
+        """Return whether the nonce could be used now."""
+        ((live,),) = await self._db.run(_LIVE, nonce=nonce)
+        return bool(live)
+
 
 def _too_many() -> TooMany:
     return TooMany(f"Too many sign-ins from your network. Try again in {WINDOW_S} s.", retry_after_s=WINDOW_S)
@@ -131,11 +152,13 @@ class PostgresPeople(StateStore[User]):
 
     def __init__(self, db: Database, *, region: str) -> None:
         super().__init__(db, USERS, region=region)
+        self._people = StateStore(db, _PERSON, region=region)
 
     async def sign_in(self, registered: WalletRegistered, nonce: str, *, by: By, now: datetime) -> User:
-        """Use the nonce up and return the person with this address, registered in the same commit if new."""
+        """Use the nonce up and return the person whose wallet this is, registered in the same commit if new."""
+        account = evm_account(registered.address, registered.chain_id if registered.contract else None)
         for _ in range(2):
-            ((user_id, signed),) = await self._db.run(_RETURNING, address=registered.address, nonce=nonce)
+            ((user_id, signed),) = await self._db.run(_RETURNING, account=account, nonce=nonce)
             if user_id is not None:
                 if not signed:
                     raise _spent()
@@ -148,19 +171,42 @@ class PostgresPeople(StateStore[User]):
             except Fenced:
                 raise _spent() from None
             except DatabaseError as error:
-                if not _address_is_known(error):
+                if not _is_known(error):
                     raise
         raise Transient("The same address is being registered. Sign in again with a fresh nonce.")
+
+    async def link(self, linked: WalletLinked, nonce: str, *, by: By, now: datetime) -> Stored[User]:
+        """Use the nonce up and link the wallet, in one commit; one that is theirs already changes nothing."""
+
+        def rule(user: User | None) -> Decided:
+            return Decided(link(user, linked), params={"nonce": nonce, "user_id": linked.user_id})
+
+        try:
+            return await self.decide(linked.user_id, rule, by=by, now=now)
+        except Fenced:
+            raise _spent() from None
+        except DatabaseError as error:
+            if not _is_known(error):
+                raise
+            raise WalletTaken("It signs in, or is linked, as somebody else: unlink it there first.") from None
+
+    async def unlink(self, user_id: UserId, wallet_id: WalletId, *, by: By, now: datetime) -> Stored[User]:
+        """Take a wallet from its person."""
+        return await self._people.decide(user_id, lambda user: unlink(user, wallet_id, now=now), by=by, now=now)
+
+    async def person(self, user_id: UserId) -> Stored[User] | None:
+        """Return a person, or None."""
+        return await self.load(user_id)
 
 
 def _spent() -> SignInRefused:
     return SignInRefused("The nonce is not known, was used, or is too old. Ask for a fresh one.")
 
 
-def _address_is_known(error: DatabaseError) -> bool:
-    """Return whether somebody registered the address meanwhile: the unique constraint says so."""
+def _is_known(error: DatabaseError) -> bool:
+    """Return whether the account is somebody's: the unique constraint says so."""
     told = error.args[0] if error.args else None
-    return isinstance(told, dict) and told.get("n") == "users_address_once"
+    return isinstance(told, dict) and told.get("n") == "wallet_owners_pkey"
 
 
 class PostgresApiKeys(StateStore[ApiKey]):
@@ -169,6 +215,16 @@ class PostgresApiKeys(StateStore[ApiKey]):
     def __init__(self, db: Database, *, region: str) -> None:
         super().__init__(db, API_KEYS, region=region)
 
+    async def of_merchant(
+        self, merchant_id: MerchantId, *, shop_id: ShopId | None, revoked: bool | None, before: KeyId | None, limit: int
+    ) -> Page[ApiKey]:
+        """Return a page of the merchant's keys, newest first."""
+        rows = await self._db.run(
+            _KEYS, merchant_id=merchant_id, shop_id=shop_id, revoked=revoked, before=before, limit=limit + 1
+        )
+        found = [stored(ApiKey, row).state for row in rows[:limit]]
+        return found, found[-1].key_id if len(rows) > limit else None
+
 
 class PostgresShopOwners:
     """What wallets read of shops."""
@@ -176,7 +232,7 @@ class PostgresShopOwners:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def merchant_of(self, shop_id: ShopId) -> MerchantId | None:
-        """Return whose shop it is, or None when there is none."""
-        rows = await self._db.run(_MERCHANT_OF, shop_id=shop_id)
-        return MerchantId(rows[0][0]) if rows else None
+    async def all_of(self, shop_ids: Sequence[ShopId], merchant_id: MerchantId) -> bool:
+        """Return whether all of these are shops of the merchant."""
+        ((owned,),) = await self._db.run(_ALL_OF, shop_ids=list(shop_ids), merchant_id=merchant_id)
+        return bool(owned)

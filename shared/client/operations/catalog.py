@@ -1,12 +1,15 @@
 """The calls of catalog. Written by `python -m triggers docs` from the registry; not to be edited."""
 
 from shared.catalog.discount_model import DiscountPage, DiscountView, PutDiscount
+from shared.catalog.image_model import ImageUpload, RequestImageUpload, SetItemImage
 from shared.catalog.model import (
     ImportMenu,
+    ImportMenuCsv,
     MenuChange,
     MenuView,
     PutMenuItem,
     PutModifierGroup,
+    SearchView,
     SetDayparts,
     SetItemAvailability,
     SetTaxes,
@@ -29,6 +32,13 @@ def archive_menu_item(
     )
 
 
+def export_menu(shop_id: str, *, format: Scalar = None) -> Call[bytes]:
+    """GET /v1/shops/{shop_id}/menu/export: the menu as JSON that can be imported, or as CSV."""
+    return call(
+        "export_menu", "GET", f"/v1/shops/{segment(shop_id)}/menu/export", bytes, query={"format": format}, accept="*/*"
+    )
+
+
 def get_menu(shop_id: str) -> Call[MenuView]:
     """GET /v1/shops/{shop_id}/menu: what is sold, at fiat prices and live prices in coins."""
     return call("get_menu", "GET", f"/v1/shops/{segment(shop_id)}/menu", MenuView)
@@ -42,6 +52,22 @@ def import_menu(
         "import_menu",
         "PUT",
         f"/v1/shops/{segment(shop_id)}/menu",
+        MenuChange,
+        body=body,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def import_menu_csv(
+    shop_id: str, body: ImportMenuCsv, *, key: str | None = None, if_match: int | None = None
+) -> Call[MenuChange]:
+    """PUT /v1/shops/{shop_id}/menu/csv: replace the whole menu by a table, as the export has it."""
+    return call(
+        "import_menu_csv",
+        "PUT",
+        f"/v1/shops/{segment(shop_id)}/menu/csv",
         MenuChange,
         body=body,
         idempotent=True,
@@ -109,6 +135,31 @@ def put_modifier_group(
     )
 
 
+def request_image_upload(
+    shop_id: str, item_id: str, body: RequestImageUpload, *, if_match: int | None = None
+) -> Call[ImageUpload]:
+    """POST /v1/shops/{shop_id}/menu/items/{item_id}/image-uploads: say where its picture may be uploaded to."""
+    return call(
+        "request_image_upload",
+        "POST",
+        f"/v1/shops/{segment(shop_id)}/menu/items/{segment(item_id)}/image-uploads",
+        ImageUpload,
+        body=body,
+        if_match=if_match,
+    )
+
+
+def search_menu(shop_id: str, *, q: Scalar, on_sale: Scalar = None, limit: Scalar = None) -> Call[SearchView]:
+    """GET /v1/shops/{shop_id}/menu/search: find items of a menu, typos forgiven."""
+    return call(
+        "search_menu",
+        "GET",
+        f"/v1/shops/{segment(shop_id)}/menu/search",
+        SearchView,
+        query={"q": q, "on_sale": on_sale, "limit": limit},
+    )
+
+
 def set_dayparts(
     shop_id: str, body: SetDayparts, *, key: str | None = None, if_match: int | None = None
 ) -> Call[MenuChange]:
@@ -133,6 +184,22 @@ def set_item_availability(
         "set_item_availability",
         "PUT",
         f"/v1/shops/{segment(shop_id)}/menu/items/{segment(item_id)}/availability",
+        MenuChange,
+        body=body,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def set_item_image(
+    shop_id: str, item_id: str, body: SetItemImage, *, key: str | None = None, if_match: int | None = None
+) -> Call[MenuChange]:
+    """PUT /v1/shops/{shop_id}/menu/items/{item_id}/image: give the item the picture that was uploaded, or none."""
+    return call(
+        "set_item_image",
+        "PUT",
+        f"/v1/shops/{segment(shop_id)}/menu/items/{segment(item_id)}/image",
         MenuChange,
         body=body,
         idempotent=True,
