@@ -16,6 +16,7 @@ from shared.notifications.webhook_facts import WebhookDisabled
 from shared.orders import facts as orders
 from shared.payments import facts as payments
 from shared.shops import facts as shops
+from shared.supply.facts import StockLow
 
 _BOTH: Final = frozenset(Kind)
 _PUSH: Final = frozenset({Kind.PUSH})
@@ -50,6 +51,7 @@ OwnerNews = (
     | shops.ShopPayoutCancelled
     | shops.ShopPayoutChanged
     | shops.ShopGapLimitNear
+    | StockLow
     | WebhookDisabled
 )
 """The facts that a merchant's owner is told: what `notify_owner` is called with."""
@@ -111,6 +113,7 @@ _ALL: Final = (
     (shops.ShopPayoutCancelled, Message("payout-cancelled", _BOTH, frozenset({A_SHOP}), urgent=True)),
     (shops.ShopPayoutChanged, Message("payout-changed", _BOTH, frozenset({A_SHOP}), urgent=True)),
     (shops.ShopGapLimitNear, Message("gap-limit-near", _BOTH, frozenset({A_SHOP}), topic=Topic.MERCHANT)),
+    (StockLow, Message("stock-low", _BOTH, frozenset({A_SHOP}), topic=Topic.MERCHANT)),
     (WebhookDisabled, Message("webhook-disabled", _BOTH, frozenset({WEBHOOK_OFF}), topic=Topic.MERCHANT)),
 )
 BY_TEMPLATE: Final[Mapping[str, Message]] = {message.template: message for _, message in _ALL}

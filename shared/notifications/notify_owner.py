@@ -1,4 +1,4 @@
-"""notify_owner: something happened to where a shop's money or news go; its owner is told, whoever did it."""
+"""notify_owner: something happened to where a shop's money or news go, or runs low; its owner is told."""
 
 from datetime import datetime
 

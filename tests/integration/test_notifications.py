@@ -42,6 +42,7 @@ from shared.shops.facts import (
     ShopPayoutProposed,
     ShopPayoutProven,
 )
+from shared.supply.facts import StockLow
 from tests.integration.ordering import NOON, FixedClock
 from tests.integration.shops_rows import a_shop, an_order, not_as_their_events_say, stands
 
@@ -383,7 +384,7 @@ async def test_work_about_no_message_is_refused(database: str) -> None:
         await room.carry("work:emails", EventId.new(), work)
 
 
-async def test_the_owner_hears_of_every_step_of_a_payout_account_whoever_took_it(database: str, moto: Running) -> None:
+async def test_the_owner_hears_of_every_step_of_a_payout_account_and_of_low_stock(database: str, moto: Running) -> None:
     room = await Room(database, moto).open()
     owner = UserId.like(room.merchant)
     by = By(owner, frozenset({Role.OWNER}), room.merchant)
@@ -400,6 +401,7 @@ async def test_the_owner_hears_of_every_step_of_a_payout_account_whoever_took_it
         ShopPayoutCancelled(**said, change_id=change, fingerprint="00"),
         ShopPayoutChanged(**said, change_id=change, account=account),
         ShopGapLimitNear(**said, fingerprint="00", unused=16, limit=20),
+        StockLow(shop_id=shop_id, merchant_id=merchant_id, sku="milk", on_hand=900, reorder_point=1000),
     ]
     for fact in facts:
         event = EventId.new()
