@@ -1,4 +1,4 @@
-"""SES and SNS by moto's server, the sender verified and a push application per platform there.
+"""SES, SNS and S3 by moto's server: the sender verified, a push application per platform, a bucket for pictures there.
 
 What was sent is readable at `/moto-api/data.json`. `python -m emulators.aws PORT` is the server: it keeps everything in
 memory, so it prepares itself, and one that was killed comes back fit to send.
@@ -17,7 +17,15 @@ from emulators.component import HOST, ROOT, ComponentFailed, Process, Running, h
 REGION = "eu-central-1"
 SENDER = "hello@cortado.example"
 PLATFORMS = {"fcm": "GCM", "apns": "APNS"}
+IMAGES = "cortado-images"
+"""The bucket of pictures of menus."""
 _ACCOUNT = "123456789012"
+_READ_BY_ALL = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{IMAGES}/*"}
+    ],
+}
 
 
 @dataclass
@@ -46,12 +54,14 @@ class Aws:
         applications = {
             name: f"arn:aws:sns:{REGION}:{_ACCOUNT}:app/{platform}/cortado" for name, platform in PLATFORMS.items()
         }
+        env |= {"IMAGE_BUCKET": IMAGES, "IMAGE_URL": f"{url}/{IMAGES}"}
         env |= {"EMAIL_FROM": SENDER, "PUSH_APPLICATIONS": json.dumps(applications)}
-        return Running(self.name, f"moto (SES, SNS) on {port}", env, (server,))
+        return Running(self.name, f"moto (SES, SNS, S3) on {port}", env, (server,))
 
 
 def main(port: str) -> None:
     """Serve until asked to stop."""
+    from moto.s3.models import s3_backends
     from moto.server import main as serve
     from moto.ses.models import ses_backends
     from moto.sns.models import sns_backends
@@ -59,6 +69,8 @@ def main(port: str) -> None:
     ses_backends[_ACCOUNT][REGION].verify_email_identity(SENDER)
     for platform in PLATFORMS.values():
         sns_backends[_ACCOUNT][REGION].create_platform_application("cortado", platform, {"PlatformCredential": "none"})
+    s3_backends[_ACCOUNT]["aws"].create_bucket(IMAGES, REGION)
+    s3_backends[_ACCOUNT]["aws"].put_bucket_policy(IMAGES, json.dumps(_READ_BY_ALL).encode())
     serve(["-H", HOST, "-p", port])
 
 

@@ -17,6 +17,7 @@ async def invalidate_menu(
         | facts.ItemAvailabilitySet
         | facts.DaypartsSet
         | facts.TaxesSet
+        | facts.ItemImageSet
     ],
 ) -> None:
     """On facts of a menu: drop what this region's cache holds of it."""

@@ -19,6 +19,7 @@ class Modifier(Frozen):
     name: str = Field(min_length=1, max_length=80)
     price_delta: Units = Field(description="Added to the item's price, in minor units of the shop's currency")
     available: bool = True
+    allergens: tuple[str, ...] = Field(default=(), max_length=20, description="What it brings with it")
 
 
 class ModifierGroup(Frozen):
@@ -30,6 +31,19 @@ class ModifierGroup(Frozen):
     max: int = Field(ge=1, le=20)
     modifiers: tuple[Modifier, ...] = Field(min_length=1, max_length=50)
     defaults: tuple[ModifierId, ...] = ()
+
+
+class Nutrition(Frozen):
+    """What is in one portion, without choices: energy in kilojoules, the rest in milligrams. None: nobody said."""
+
+    energy_kj: int = Field(ge=0, le=1_000_000)
+    fat_mg: int | None = Field(default=None, ge=0, le=10_000_000)
+    saturates_mg: int | None = Field(default=None, ge=0, le=10_000_000)
+    carbohydrate_mg: int | None = Field(default=None, ge=0, le=10_000_000)
+    sugars_mg: int | None = Field(default=None, ge=0, le=10_000_000)
+    protein_mg: int | None = Field(default=None, ge=0, le=10_000_000)
+    salt_mg: int | None = Field(default=None, ge=0, le=10_000_000)
+    caffeine_mg: int | None = Field(default=None, ge=0, le=10_000)
 
 
 class MenuItem(Frozen):
@@ -44,6 +58,8 @@ class MenuItem(Frozen):
     modifier_groups: tuple[ModifierGroupId, ...] = Field(default=(), max_length=10)
     allergens: tuple[str, ...] = Field(default=(), max_length=20)
     available: bool = True
+    diets: tuple[str, ...] = Field(default=(), max_length=10)
+    nutrition: Nutrition | None = None
 
 
 class SoldOutMark(Frozen):
@@ -51,6 +67,13 @@ class SoldOutMark(Frozen):
 
     item_id: ItemId
     until: datetime | None = None
+
+
+class ItemImage(Frozen):
+    """The picture of an item: where it lies in the bucket."""
+
+    item_id: ItemId
+    key: str
 
 
 class Scope(Frozen):
@@ -210,3 +233,11 @@ class DiscountReturned(Fact):
     order_id: OrderId
     shop_id: ShopId
     merchant_id: MerchantId
+
+
+class ItemImageSet(MenuFact):
+    """An item has a picture, another one, or none any more."""
+
+    type: ClassVar = "product.item_image_set.v1"
+    item_id: ItemId
+    key: str | None = None

@@ -24,7 +24,7 @@ async def get_menu(shop_id: ShopId, *, using: Catalog) -> Reply[Encoded[MenuView
 
 
 async def menu_document(
-    shop_id: str, *, store: Store[Menu], shops: Shops, rates: Rates, clock: Clock
+    shop_id: str, *, store: Store[Menu], shops: Shops, rates: Rates, clock: Clock, images_at: str = ""
 ) -> Document[MenuView]:
     """Return the menu's document with the rates of this moment. Raises NotFound."""
     now = clock.now()
@@ -33,7 +33,7 @@ async def menu_document(
     if found is None:
         raise NotFound("This shop has no menu yet.")
     latest = await rates.latest(shop.currency)
-    view = showing.shown(found.state, found.version, shop=shop, rates=latest, now=now)
+    view = showing.shown(found.state, found.version, shop=shop, rates=latest, now=now, images_at=images_at)
     body = view.model_dump_json(exclude_none=True).encode()
     until = showing.true_until(found.state, timezone=shop.timezone, now=now, most=now + LIVE)
     return Document(version=found.version, etag=f"{found.version}-{crc32(body):08x}", body=Encoded(body), until=until)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.catalog import facts
-from shared.catalog.facts import MenuItem, ModifierGroup, Scope, SoldOutMark
+from shared.catalog.facts import ItemImage, MenuItem, ModifierGroup, Scope, SoldOutMark
 from shared.catalog.model import (
     MAX_GROUPS,
     MAX_ITEMS,
@@ -122,6 +122,14 @@ def set_availability(
     return (facts.ItemAvailabilitySet(**_of(shop), item_id=item_id, sold_out=command.sold_out, until=command.until),)
 
 
+def set_image(menu: Menu | None, item_id: ItemId, key: str | None, *, shop: ShopTerms) -> Sequence[Fact]:
+    """Return the facts of an item having this picture, or none; none where it is so already. Raises NotFound."""
+    menu = _item(menu, item_id)
+    if key == next((image.key for image in menu.images if image.item_id == item_id), None):
+        return ()
+    return (facts.ItemImageSet(**_of(shop), item_id=item_id, key=key),)
+
+
 def set_dayparts(menu: Menu | None, command: SetDayparts, *, shop: ShopTerms) -> Sequence[Fact]:
     """Return the facts of the hours at which things are sold. Raises NotFound where there is no menu, UnknownItem."""
     if menu is None:
@@ -205,6 +213,7 @@ def _changes(menu: Menu, fact: facts.MenuFact) -> dict[str, object]:
                 "items": fact.items,
                 "groups": fact.groups,
                 "sold_out": tuple(mark for mark in menu.sold_out if mark.item_id in kept),
+                "images": tuple(image for image in menu.images if image.item_id in kept),
                 "dayparts": menu.dayparts if fact.dayparts is None else fact.dayparts,
                 "taxes": menu.taxes if fact.taxes is None else fact.taxes,
             }
@@ -212,6 +221,7 @@ def _changes(menu: Menu, fact: facts.MenuFact) -> dict[str, object]:
             return {
                 "items": tuple(item for item in menu.items if item.item_id != fact.item_id),
                 "sold_out": _unmarked(menu, fact.item_id),
+                "images": _without_image(menu, fact.item_id),
             }
         case facts.ItemAvailabilitySet():
             marked = (SoldOutMark(item_id=fact.item_id, until=fact.until),) if fact.sold_out else ()
@@ -220,7 +230,14 @@ def _changes(menu: Menu, fact: facts.MenuFact) -> dict[str, object]:
             return {"dayparts": fact.dayparts}
         case facts.TaxesSet():
             return {"taxes": fact.taxes}
+        case facts.ItemImageSet():
+            own = () if fact.key is None else (ItemImage(item_id=fact.item_id, key=fact.key),)
+            return {"images": (*_without_image(menu, fact.item_id), *own)}
     raise Bug(f"a menu does not know {fact.type}")
+
+
+def _without_image(menu: Menu, item_id: ItemId) -> tuple[ItemImage, ...]:
+    return tuple(image for image in menu.images if image.item_id != item_id)
 
 
 def _unmarked(menu: Menu, item_id: ItemId) -> tuple[SoldOutMark, ...]:

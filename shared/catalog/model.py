@@ -3,11 +3,20 @@
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from shared.catalog.facts import Daypart, MenuItem, Modifier, ModifierGroup, SoldOutMark, Tax
+from shared.catalog.facts import (
+    Daypart,
+    ItemImage,
+    MenuItem,
+    Modifier,
+    ModifierGroup,
+    Nutrition,
+    SoldOutMark,
+    Tax,
+)
 from shared.kernel.hours import Opening
 from shared.kernel.ids import ItemId, MenuId, MerchantId, ModifierGroupId, ModifierId, ShopId
 from shared.kernel.money import Asset, Currency, Frozen, Money, Units
@@ -29,6 +38,35 @@ def _affordable(units: int) -> int:
     return units
 
 
+Allergen = Literal[
+    "celery",
+    "crustaceans",
+    "egg",
+    "fish",
+    "gluten",
+    "lupin",
+    "milk",
+    "molluscs",
+    "mustard",
+    "nuts",
+    "peanuts",
+    "sesame",
+    "soy",
+    "sulphites",
+]
+"""The fourteen that have to be declared in the European Union (Regulation 1169/2011, Annex II)."""
+ALLERGENS: Final[tuple[Allergen, ...]] = get_args(Allergen)
+Diet = Literal["dairy-free", "gluten-free", "halal", "kosher", "nut-free", "vegan", "vegetarian"]
+_NOT_IN: Final[dict[str, frozenset[str]]] = {
+    "dairy-free": frozenset({"milk"}),
+    "gluten-free": frozenset({"gluten"}),
+    "nut-free": frozenset({"nuts", "peanuts"}),
+    "vegan": frozenset({"crustaceans", "egg", "fish", "milk", "molluscs"}),
+    "vegetarian": frozenset({"crustaceans", "fish", "molluscs"}),
+}
+"""What is in nothing that is for a diet."""
+
+
 Price = Annotated[Units, AfterValidator(_affordable)]
 
 
@@ -44,12 +82,16 @@ class PutModifier(Frozen):
     name: Label
     price_delta: Price = Field(description="Added to the item's price, in minor units of the shop's currency")
     available: bool = True
+    allergens: tuple[Allergen, ...] = Field(default=(), max_length=20, description="What it brings with it")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "PutModifier":
+        _each_once(self.allergens, "allergens")
+        return self
 
     def modifier(self) -> Modifier:
         """Return it as a fact carries it."""
-        return Modifier(
-            modifier_id=self.modifier_id, name=self.name, price_delta=self.price_delta, available=self.available
-        )
+        return Modifier.model_validate(dict(self))
 
 
 class PutModifierGroup(Frozen):
@@ -97,28 +139,24 @@ class PutMenuItem(Frozen):
     price: Price = Field(description="In minor units of the shop's currency")
     sku: Sku | None = None
     modifier_groups: tuple[ModifierGroupId, ...] = Field(default=(), max_length=10)
-    allergens: tuple[Label, ...] = Field(default=(), max_length=20)
+    allergens: tuple[Allergen, ...] = Field(default=(), max_length=20)
     available: bool = True
+    diets: tuple[Diet, ...] = Field(default=(), max_length=10, description="For whom it is, as it is served by itself")
+    nutrition: Nutrition | None = None
 
     @model_validator(mode="after")
     def _distinct(self) -> "PutMenuItem":
         _each_once(self.modifier_groups, "modifier_groups")
         _each_once(self.allergens, "allergens")
+        _each_once(self.diets, "diets")
+        for diet in self.diets:
+            if _NOT_IN.get(diet, frozenset()) & set(self.allergens):
+                raise ValueError(f"what is {diet} has none of the allergens {', '.join(sorted(_NOT_IN[diet]))}")
         return self
 
     def item(self, item_id: ItemId) -> MenuItem:
         """Return it as a fact carries it."""
-        return MenuItem(
-            item_id=item_id,
-            name=self.name,
-            description=self.description,
-            category=self.category,
-            price=self.price,
-            sku=self.sku,
-            modifier_groups=self.modifier_groups,
-            allergens=self.allergens,
-            available=self.available,
-        )
+        return MenuItem.model_validate({"item_id": item_id, **dict(self)})
 
 
 class SetItemAvailability(Frozen):
@@ -265,6 +303,7 @@ class Menu(Frozen):
     sold_out: tuple[SoldOutMark, ...] = ()
     dayparts: tuple[Daypart, ...] = ()
     taxes: tuple[Tax, ...] = ()
+    images: tuple[ItemImage, ...] = ()
 
 
 class MenuChange(Frozen):
@@ -289,6 +328,7 @@ class ShownItem(MenuItem):
 
     prices: tuple[Money, ...] = Field(description="One for each accepted asset that has a fresh rate")
     on_sale: bool = Field(default=True, description="It can be ordered now: available, not sold out, at its hours")
+    image_url: str | None = Field(default=None, description="Where its picture is")
     sold_out_until: datetime | None = Field(default=None, description="When what is sold out is there again")
 
 
@@ -304,3 +344,41 @@ class MenuView(Frozen):
     groups: tuple[ModifierGroup, ...]
     dayparts: tuple[Daypart, ...] = ()
     taxes: tuple[Tax, ...] = ()
+
+
+class SearchMenu(Frozen):
+    """What somebody typed to find it on a shop's menu."""
+
+    shop_id: ShopId
+    q: str = Field(min_length=1, max_length=80, description="Words; typos are forgiven")
+    on_sale: bool = Field(default=False, description="Only what can be ordered now")
+    limit: int = Field(default=10, ge=1, le=50)
+
+
+class FoundItem(Frozen):
+    """An item that answers a search, and how well it does."""
+
+    item: ShownItem
+    score: int = Field(ge=1, le=100)
+
+
+class SearchView(Frozen):
+    """What was found on a menu, best first."""
+
+    shop_id: ShopId
+    version: int
+    currency: Currency
+    found: tuple[FoundItem, ...]
+
+
+class ExportMenu(Frozen):
+    """Whose menu, and in which form."""
+
+    shop_id: ShopId
+    format: Literal["json", "csv"] = "json"
+
+
+class ImportMenuCsv(Frozen):
+    """A whole menu as a table, which replaces the present one; `export_menu` shows its columns."""
+
+    csv: str = Field(min_length=1, max_length=400_000, strict=True)

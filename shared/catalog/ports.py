@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -111,3 +111,40 @@ class Discounting:
     orders: OrderStandings
     inbox: Inbox
     clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class SignedUpload:
+    """Where something may be uploaded, once and soon, with exactly these headers."""
+
+    url: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What lies in the bucket."""
+
+    content_type: str
+    size: int
+    """In bytes."""
+
+
+class Bucket(Protocol):
+    """Keeps pictures, by key. Whoever uploads one speaks to it directly."""
+
+    async def sign(self, key: str, content_type: str, size: int, *, lifetime: timedelta) -> SignedUpload:
+        """Return where so many bytes of this type may be uploaded under a key. Nothing is asked of the bucket."""
+        ...
+
+    async def look(self, key: str) -> Uploaded | None:
+        """Return what lies under a key, or None. Raises Transient."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Imaging:
+    """Everything the operations of pictures are given."""
+
+    catalog: Catalog
+    bucket: Bucket

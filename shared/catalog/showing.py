@@ -16,10 +16,12 @@ FRESH_RATE: Final = timedelta(minutes=2)
 """An older rate is not shown: nobody would get that price."""
 
 
-def shown(menu: Menu, version: int, *, shop: ShopTerms, rates: Mapping[Asset, Rate], now: datetime) -> MenuView:
+def shown(
+    menu: Menu, version: int, *, shop: ShopTerms, rates: Mapping[Asset, Rate], now: datetime, images_at: str = ""
+) -> MenuView:
     """Return the menu as customers see it, with prices in the coins that the shop takes and that have a fresh rate.
 
-    They are what a quote would say: at the rate less the shop's spread.
+    They are what a quote would say: at the rate less the shop's spread. `images_at` is where pictures are, as a URL.
 
     Built often, from parts that are valid already: they are put together without being validated again.
     """
@@ -29,6 +31,7 @@ def shown(menu: Menu, version: int, *, shop: ShopTerms, rates: Mapping[Asset, Ra
         if asset in rates and rates[asset].at > now - FRESH_RATE
     }
     worth = {asset: _worth(asset, rate.rate, MINOR_DIGITS[menu.currency]) for asset, rate in fresh.items()}
+    images = {image.item_id: f"{images_at}/{image.key}" for image in menu.images}
     marks = {mark.item_id: mark for mark in menu.sold_out if mark.until is None or now < mark.until}
     return MenuView.model_construct(
         menu_id=menu.menu_id,
@@ -40,6 +43,7 @@ def shown(menu: Menu, version: int, *, shop: ShopTerms, rates: Mapping[Asset, Ra
             ShownItem.model_construct(
                 **dict(item),
                 prices=tuple(_in_coins(item.price, asset, ratio) for asset, ratio in worth.items()),
+                image_url=images.get(item.item_id),
                 on_sale=_on_sale(item, menu, marks, shop.timezone, now),
                 sold_out_until=marks[item.item_id].until if item.item_id in marks else None,
             )

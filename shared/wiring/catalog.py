@@ -7,6 +7,7 @@ from shared.adapters.postgres.inbox import PostgresInbox
 from shared.adapters.redis.documents import CachedDocuments
 from shared.catalog.get_menu import menu_document
 from shared.catalog.ports import Catalog
+from shared.settings import ImageSettings
 from shared.wiring.cache import document_cache
 from shared.wiring.resources import clock, database, region
 
@@ -16,7 +17,14 @@ def catalog() -> Catalog:
     """Return everything the operations of the catalog are given."""
     db = database()
     store, shops = PostgresMenus(db, region=region()), PostgresShopTerms(db)
-    build = partial(menu_document, store=store, shops=shops, rates=PostgresRates(db), clock=clock())
+    build = partial(
+        menu_document,
+        store=store,
+        shops=shops,
+        rates=PostgresRates(db),
+        clock=clock(),
+        images_at=ImageSettings.public_from_env(),
+    )
     return Catalog(
         store=store,
         shops=shops,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from shared.catalog import menu_csv
+from shared.catalog.model import ImportMenu
+from shared.kernel.ids import ModifierId
 from tests.journeys.cast import A_WEEK, Cast
 
 JSON = dict[str, Any]
@@ -13,6 +16,10 @@ _SPAN: Final = A_WEEK[0]
 
 PARTS: Final = {
     "archive_menu_item": "owner",
+    "export_menu": "manager",
+    "import_menu_csv": "owner",
+    "request_image_upload": "owner",
+    "set_item_image": "manager",
     "list_discounts": "manager",
     "put_discount": "manager",
     "set_dayparts": "manager",
@@ -22,12 +29,24 @@ PARTS: Final = {
 """Who sends it."""
 AT_A_SHOP: Final = tuple(PARTS)
 """Operations that the shop's own staff alone may call."""
-QUERIES: Final[dict[str, dict[str, str]]] = {"list_discounts": {"limit": "10"}}
+OPEN: Final = {"search_menu": ""}
+"""Operations that anybody may call."""
+QUERIES: Final[dict[str, dict[str, str]]] = {
+    "export_menu": {"format": "csv"},
+    "list_discounts": {"limit": "10"},
+    "search_menu": {"q": "flat wite", "on_sale": "false", "limit": "5"},
+}
 
 
 def body(operation: str, cast: Cast) -> JSON | None:
     """Return a good body of an operation; None for one that takes none."""
     match operation:
+        case "import_menu_csv":
+            return {"csv": _table(cast)}
+        case "request_image_upload":
+            return {"content_type": "image/webp", "size": 4200}
+        case "set_item_image":
+            return {"key": None}
         case "put_discount":
             when = {"starts_at": "2026-01-01T00:00:00Z", "ends_at": "2099-01-01T00:00:00Z"}
             terms = {"rate_bp": 1000, "minimum": "100", "maximum": "500", "uses": 100, "active": True}
@@ -43,7 +62,39 @@ def body(operation: str, cast: Cast) -> JSON | None:
     return None
 
 
+def _table(cast: Cast) -> str:
+    """Return the cast's menu as a table: what every shop of the cast sells."""
+    here = cast.place
+    choices = [{"modifier_id": ModifierId.new(), "name": "Hafer", "price_delta": "50"}]
+    group = {"name": "Milk", "min": 0, "max": 1, "modifiers": choices}
+    item = {"name": "Flat White", "category": "Coffee", "price": "420", "sku": "shot"}
+    menu = {"items": {here.item_id: item}, "groups": {here.group_id: group}}
+    return menu_csv.written(ImportMenu.model_validate(menu))
+
+
 WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
+    "import_menu_csv": {
+        "/csv": ("", "record,id", '"', "a,b\nc,d\n", "\ufeff", "x" * 400_001, None, 1, ["record"]),
+        "/items": ({},),
+    },
+    "request_image_upload": {
+        "/content_type": (
+            "image/gif",
+            "image/svg+xml",
+            "text/html",
+            "IMAGE/PNG",
+            "image/png\n",
+            "",
+            None,
+            ["image/png"],
+        ),
+        "/size": (0, -1, 5_000_001, 4.2, "4200", True, None),
+        "/key": ("menus/x.png",),
+    },
+    "set_item_image": {
+        "/key": ("", "x", "../x.png", "menus/x.png", "https://elsewhere.example/x.png", "x" * 201, 1, ["x"]),
+        "/url": ("https://elsewhere.example/x.png",),
+    },
     "put_discount": {
         "/name": _TEXTS,
         "/code": ("", "AB", "welcome", "A" * 33, "-AB", "WELCOME 10", "ГОСТЬ-10", 1, ["WELCOME"]),
@@ -83,5 +134,13 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
 }
 """None of these is taken."""
 WRONG_QUERIES: Final[dict[str, tuple[str, ...]]] = {
+    "export_menu": ("format=xml", "format=", "format=CSV", "version=1"),
+    "search_menu": (
+        "q=",
+        "limit=5",
+        *(f"q=x&limit={limit}" for limit in ("0", "51", "-1")),
+        f"q={'x' * 81}",
+        "q=x&on_sale=1",
+    ),
     "list_discounts": ("limit=0", "limit=101", "limit=-1", "cursor=x", "cursor=dsc_0", "cursor=itm_" + "0" * 32),
 }
