@@ -19,10 +19,11 @@ from shared.edge.body import read_body
 from shared.edge.operation import Edge, EntryPoint, Operation, entry_point
 from shared.edge.problem import KeyMissing, MethodNotAllowed, PreconditionFailed
 from shared.edge.request import NOTHING, Nothing, Request, Shape, address_of, parsed_body, parsed_params, shape_of
+from shared.edge.stream import StreamedAnswer
 from shared.edge.telemetry import Call
 from shared.kernel.decision import AlreadyAnswered, Claim, Role, StoredReply
 from shared.kernel.errors import Forbidden, Invalid, NotFound, Problem, TooMany, VersionConflict
-from shared.kernel.reply import Encoded, Reply
+from shared.kernel.reply import Encoded, Reply, Streamed
 from triggers.registry import Registry, load
 
 __all__ = ["Encoded", "Nothing", "Request", "http_function"]
@@ -213,7 +214,7 @@ class HttpOperation(Operation):
         call.merchant = caller.merchant_id or ""
         if not self._open and not self._roles & caller.roles:
             raise Forbidden("Your role may not do this.")
-        if caller.shop_id is not None and values.get("shop_id", caller.shop_id) != caller.shop_id:
+        if caller.shop_ids is not None and "shop_id" in values and values["shop_id"] not in caller.shop_ids:
             raise Forbidden("This staff key is for another shop.")
         return caller.actor
 
@@ -238,6 +239,8 @@ class HttpOperation(Operation):
             raw = [*raw, (b"correlation-id", call.correlation.encode()), NOSNIFF]
         if caller is not _ANYBODY and "cache-control" not in reply.headers:
             raw.append(_NO_STORE)
+        if isinstance(reply, Streamed):
+            return StreamedAnswer(reply.status, raw, reply.chunks)
         known = call.headers.get(b"if-none-match")
         if known is not None and self.entry.method == "GET" and _has(known, reply.headers.get("etag")):
             return Answer(304, [pair for pair in raw if pair[0] != b"content-type"], b"")
