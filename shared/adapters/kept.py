@@ -27,15 +27,27 @@ class Kept(Generic[K, V]):
             return found[1]
         under_way = self._loading.get(key)
         if under_way is None:
-            under_way = self._loading[key] = asyncio.ensure_future(self._load(key))
-            under_way.add_done_callback(lambda _: self._loading.pop(key, None))
-        value = await asyncio.shield(under_way)
+            under_way = self._loading[key] = asyncio.ensure_future(self._fill(key))
+        return await asyncio.shield(under_way)
+
+    def forget(self, key: K) -> None:
+        """Load the key anew next time; what is being loaded now is for those who wait for it, and not kept."""
+        self._values.pop(key, None)
+        self._loading.pop(key, None)
+
+    async def _fill(self, key: K) -> V:
+        me = asyncio.current_task()
+        try:
+            value = await self._load(key)
+            if self._loading.get(key) is me:
+                self._keep(key, value)
+            return value
+        finally:
+            if self._loading.get(key) is me:
+                del self._loading[key]
+
+    def _keep(self, key: K, value: V) -> None:
         self._values[key] = (time.monotonic(), value)
         self._values.move_to_end(key)
         while len(self._values) > self._size:
             self._values.popitem(last=False)
-        return value
-
-    def forget(self, key: K) -> None:
-        """Load the key anew next time."""
-        self._values.pop(key, None)

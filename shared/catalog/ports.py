@@ -1,6 +1,6 @@
 """What the catalog needs from outside: its own store, what it reads of shops and rates, and a cache."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -148,3 +148,28 @@ class Imaging:
 
     catalog: Catalog
     bucket: Bucket
+
+
+class Warmable(Protocol):
+    """Documents that can be made before somebody asks for them."""
+
+    async def warm(self, id: str, *, ahead: timedelta) -> bool:
+        """Build the document anew if it is out of date, or will be before `ahead` is over; return whether it was."""
+        ...
+
+
+class Popular(Protocol):
+    """Knows where people order."""
+
+    async def shops(self, *, since: datetime, limit: int) -> Sequence[ShopId]:
+        """Return the shops with the most orders since then, the busiest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Warming:
+    """Everything warm_menus is given."""
+
+    documents: Warmable
+    popular: Popular
+    clock: Clock

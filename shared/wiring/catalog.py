@@ -2,11 +2,12 @@
 
 from functools import cache, partial
 
-from shared.adapters.postgres.catalog import PostgresMenus, PostgresRates, PostgresShopTerms
+from shared.adapters.postgres.catalog import PostgresMenus, PostgresPopular, PostgresRates, PostgresShopTerms
 from shared.adapters.postgres.inbox import PostgresInbox
 from shared.adapters.redis.documents import CachedDocuments
 from shared.catalog.get_menu import menu_document
-from shared.catalog.ports import Catalog
+from shared.catalog.model import MenuView
+from shared.catalog.ports import Catalog, Warming
 from shared.settings import ImageSettings
 from shared.wiring.cache import document_cache
 from shared.wiring.resources import clock, database, region
@@ -16,19 +17,31 @@ from shared.wiring.resources import clock, database, region
 def catalog() -> Catalog:
     """Return everything the operations of the catalog are given."""
     db = database()
-    store, shops = PostgresMenus(db, region=region()), PostgresShopTerms(db)
+    return Catalog(
+        store=PostgresMenus(db, region=region()),
+        shops=PostgresShopTerms(db),
+        documents=documents(),
+        inbox=PostgresInbox(db),
+        clock=clock(),
+    )
+
+
+@cache
+def documents() -> CachedDocuments[MenuView]:
+    """Return the menus as customers see them."""
+    db = database()
     build = partial(
         menu_document,
-        store=store,
-        shops=shops,
+        store=PostgresMenus(db, region=region()),
+        shops=PostgresShopTerms(db),
         rates=PostgresRates(db),
         clock=clock(),
         images_at=ImageSettings.public_from_env(),
     )
-    return Catalog(
-        store=store,
-        shops=shops,
-        documents=CachedDocuments(document_cache(), "menu", build, clock=clock()),
-        inbox=PostgresInbox(db),
-        clock=clock(),
-    )
+    return CachedDocuments(document_cache(), "menu", build, clock=clock())
+
+
+@cache
+def warming() -> Warming:
+    """Return everything warm_menus is given."""
+    return Warming(documents=documents(), popular=PostgresPopular(database()), clock=clock())

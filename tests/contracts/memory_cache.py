@@ -12,6 +12,7 @@ class MemoryCache:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._held: dict[str, tuple[float, Version, bytes | None]] = {}
+        self._claimed: dict[str, float] = {}
 
     async def get(self, key: str, at_least: Version | None = None) -> bytes | None:
         held = self._fresh(key)
@@ -30,6 +31,19 @@ class MemoryCache:
         held = self._fresh(key)
         if held is None or held[0] < version:
             self._held[key] = (self._clock() + 600, version, None)
+
+    async def newest(self, key: str) -> Version | None:
+        held = self._fresh(key)
+        return held[0] if held is not None else None
+
+    async def claim(self, key: str, seconds: float) -> bool:
+        if self._claimed.get(key, 0.0) > self._clock():
+            return False
+        self._claimed[key] = self._clock() + seconds
+        return True
+
+    async def free(self, key: str) -> None:
+        self._claimed.pop(key, None)
 
     def _fresh(self, key: str) -> tuple[Version, bytes | None] | None:
         expires, version, body = self._held.get(key, (0.0, Version(0, 0), None))

@@ -10,6 +10,7 @@ from shared.adapters.redis.cache import Cache, RedisCache, Version
 from shared.adapters.redis.client import connect
 from shared.settings import RedisSettings
 from tests.contracts.memory_cache import MemoryCache
+from tests.waiting import until
 
 
 @pytest.fixture(params=["dict", "valkey", "valkey behind process"])
@@ -87,3 +88,20 @@ async def test_under_any_interleaving_the_newest_version_stays(cache: Cache) -> 
     held = await cache.get("hot", at_least=at(29))
     assert held in (b"29", None)
     assert not await cache.put("hot", at(28), b"28", 60)
+
+
+async def test_the_newest_version_is_told_of_values_and_tombstones(cache: Cache) -> None:
+    assert await cache.newest("menu") is None
+    await cache.put("menu", at(3), b"new", 60)
+    assert await cache.newest("menu") == at(3)
+    await cache.invalidate("menu", at(4, generation=2))
+    assert await cache.newest("menu") == at(4, generation=2)
+
+
+async def test_of_many_one_makes_a_value_anew_until_it_is_done_or_its_time_is_over(cache: Cache) -> None:
+    assert sum(await asyncio.gather(*(cache.claim("menu", 60) for _ in range(20)))) == 1
+    assert await cache.claim("another", 60)
+    await cache.free("menu")
+    assert await cache.claim("menu", 0.02)
+    await until(lambda: cache.claim("menu", 60), "the claim to end by itself")
+    assert await cache.get("menu") is None

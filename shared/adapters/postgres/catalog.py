@@ -1,6 +1,7 @@
 """Menus in Postgres: their streams with every version kept, and what the catalog reads of shops and rates."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -13,7 +14,7 @@ from shared.catalog.lifecycle import evolve
 from shared.catalog.model import Menu
 from shared.catalog.ports import Rate, ShopTerms
 from shared.kernel.errors import NotFound
-from shared.kernel.ids import MerchantId, ShopId
+from shared.kernel.ids import MerchantId, OrderId, ShopId
 from shared.kernel.money import Asset, Currency
 
 TABLE: Final = StateTable(
@@ -36,6 +37,10 @@ _TERMS: Final = Sql(
     "select merchant_id, currency, accepts, spread_bp::text, timezone from shops where shop_id = :shop_id"
 )
 _SPREADS: Final = TypeAdapter(dict[Asset, int])
+_POPULAR: Final = Sql(
+    "select shop_id from (select shop_id from orders where order_id > :after order by order_id desc limit 5000) newest"
+    " group by shop_id order by count(*) desc, shop_id limit :limit::int"
+)
 _RATES: Final = Sql("select asset, rate, at from price_latest where currency = :currency")
 
 
@@ -80,3 +85,15 @@ class PostgresRates:
     async def _load(self, currency: Currency) -> Mapping[Asset, Rate]:
         rows = await self._db.run(_RATES, currency=currency)
         return {Asset(asset): Rate(rate, at) for asset, rate, at in rows}
+
+
+class PostgresPopular:
+    """Where people order. Ids of orders begin with their time, so the newest are found by their key."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def shops(self, *, since: datetime, limit: int) -> Sequence[ShopId]:
+        """Return the shops with the most orders since then, the busiest first; the newest orders count if too many."""
+        after = f"{OrderId.prefix}_{int(since.timestamp() * 1000):012x}"
+        return [ShopId(shop_id) for (shop_id,) in await self._db.run(_POPULAR, after=after, limit=limit)]

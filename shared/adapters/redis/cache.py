@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
@@ -54,6 +55,18 @@ class Cache(Protocol):
         """Drop what is older than `version`, and keep it from coming back."""
         ...
 
+    async def newest(self, key: str) -> Version | None:
+        """Return the version of the value or tombstone that is held, or None where nothing is."""
+        ...
+
+    async def claim(self, key: str, seconds: float) -> bool:
+        """Return whether the caller is the one who makes the value anew; nobody else is for so long, or until freed."""
+        ...
+
+    async def free(self, key: str) -> None:
+        """Let somebody else claim it."""
+        ...
+
 
 def encoded(version: Version, kind: bytes, body: bytes = b"") -> bytes:
     """Return a value or tombstone as Redis holds it."""
@@ -65,6 +78,10 @@ def decoded(held: bytes) -> Versioned | None:
     if held[26:27] != _VALUE:
         return None
     return Versioned(Version(int(held[:10]), int(held[10:26])), held[HEADER:])
+
+
+def _claim(key: str) -> str:
+    return f"{key}:making"
 
 
 class Nearby:
@@ -147,6 +164,29 @@ class RedisCache:
         """Drop what is older than `version`, and keep it from coming back."""
         self._nearby.drop(key, version)
         await self._run(self._invalidate, key, version, encoded(version, _TOMBSTONE), self.TOMBSTONE_S)
+
+    async def newest(self, key: str) -> Version | None:
+        """Return the version of the value or tombstone that is held, or None where nothing is."""
+        try:
+            held = await self._guard.call(lambda: answer(self._client.getrange(key, 0, HEADER - 1)))
+        except Outage:
+            return None
+        return Version(int(held[:10]), int(held[10:26])) if isinstance(held, bytes) and len(held) == HEADER else None
+
+    async def claim(self, key: str, seconds: float) -> bool:
+        """Return whether the caller is the one who makes the value anew: everybody is, while Redis is down."""
+        lifetime_ms = max(1, int(seconds * 1000))
+        try:
+            return bool(
+                await self._guard.call(lambda: answer(self._client.set(_claim(key), b"", nx=True, px=lifetime_ms)))
+            )
+        except Outage:
+            return True
+
+    async def free(self, key: str) -> None:
+        """Let somebody else claim it."""
+        with suppress(Outage):  # then the claim ends by itself
+            await self._guard.call(lambda: answer(self._client.delete(_claim(key))))
 
     async def through(self, key: str, load: Callable[[], Awaitable[Versioned]], ttl_s: float) -> bytes:
         """Return the value, loaded and put where it is missing; concurrent callers of a key share one load."""
