@@ -10,7 +10,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Final, TypeVar
@@ -27,6 +27,7 @@ from emulators.demo_data import (
     shops,
 )
 from emulators.demo_menus import GROUPS, KINDS, Dish
+from emulators.demo_recipes import CHOICES, DISHES, GOODS, SHOPS
 from emulators.merchant_keys import MerchantAccount
 from shared.adapters.evm.address import EvmAddresses
 from shared.catalog import lifecycle as menus
@@ -48,7 +49,8 @@ from shared.shops import lifecycle as opening
 from shared.shops.accounts import Family
 from shared.shops.model import RegisterShop, SetOpeningHours
 from shared.supply import lifecycle as stocking
-from shared.supply.model import ReceiveStock
+from shared.supply.model import PutRecipe, ReceiveStock
+from shared.supply.put_recipe import put_recipe
 from shared.wallets.facts import WalletRegistered
 from shared.wiring.catalog import catalog
 from shared.wiring.shops import registration
@@ -162,8 +164,17 @@ async def _opened(shop: DemoShop, wallets: Wallets, by: By) -> None:
         by=by,
         now=datetime.now(UTC),
     )
-    facts = stocking.receive(_receipt_id(shop), shop_id, _delivery(shop), merchant_id=merchant_id, by=by)
-    await supply().receipts.decide(_receipt_id(shop), lambda _: facts, by=by, now=datetime.now(UTC))
+    if shop.number in SHOPS:
+        goods = ReceiptId(f"rcv_{digits_of('goods', shop.number)}")
+        await _delivered(goods, shop_id, ReceiveStock.model_validate({"lines": GOODS}), by)
+        for recipe in _recipes(shop):
+            await put_recipe(shop_id, recipe, by=by, using=supply())
+    await _delivered(_receipt_id(shop), shop_id, _delivery(shop), by)
+
+
+async def _delivered(receipt_id: ReceiptId, shop_id: ShopId, delivery: ReceiveStock, by: By) -> None:
+    facts = stocking.receive(receipt_id, shop_id, delivery, merchant_id=opening.merchant_of(by), by=by)
+    await supply().receipts.decide(receipt_id, lambda known: () if known else facts, by=by, now=datetime.now(UTC))
 
 
 async def _registered(shop: DemoShop, shop_id: ShopId, wallets: Wallets, by: By) -> None:
@@ -205,7 +216,7 @@ def _menu(shop: DemoShop) -> ImportMenu:
     used = {name for dish in _dishes(shop) for name in dish.groups}
     groups = {_group_id(shop, name): _group(shop, name) for name in GROUPS if name in used}
     items = {
-        ItemId(f"itm_{digits_of('item', shop.number, dish.name)}"): PutMenuItem(
+        _item_id(shop, dish.name): PutMenuItem(
             name=dish.name,
             description=dish.description,
             category=dish.category,
@@ -219,6 +230,25 @@ def _menu(shop: DemoShop) -> ImportMenu:
     return ImportMenu(items=items, groups=groups)
 
 
+def _recipes(shop: DemoShop) -> Iterator[PutRecipe]:
+    """Yield what the shop's drinks take, where it counts beans and milk."""
+    for dish in _dishes(shop):
+        if dish.name in DISHES:
+            yield PutRecipe.model_validate({"product_id": _item_id(shop, dish.name), "takes": DISHES[dish.name]})
+    used = {name for dish in _dishes(shop) for name in dish.groups}
+    for (group, choice), recipe in CHOICES.items():
+        if group in used:
+            yield PutRecipe.model_validate({"product_id": _choice_id(shop, group, choice), **recipe})
+
+
+def _item_id(shop: DemoShop, name: str) -> ItemId:
+    return ItemId(f"itm_{digits_of('item', shop.number, name)}")
+
+
+def _choice_id(shop: DemoShop, group: str, choice: str) -> ModifierId:
+    return ModifierId(f"opt_{digits_of('choice', shop.number, group, choice)}")
+
+
 def _group_id(shop: DemoShop, name: str) -> ModifierGroupId:
     return ModifierGroupId(f"mod_{digits_of('group', shop.number, name)}")
 
@@ -227,7 +257,7 @@ def _group(shop: DemoShop, name: str) -> PutModifierGroup:
     group = GROUPS[name]
     modifiers = tuple(
         PutModifier(
-            modifier_id=ModifierId(f"opt_{digits_of('choice', shop.number, name, choice)}"),
+            modifier_id=_choice_id(shop, name, choice),
             name=choice,
             price_delta=cents,
         )

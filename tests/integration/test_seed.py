@@ -20,7 +20,7 @@ from shared.settings import PostgresSettings
 
 COUNTS = Sql(
     "select (select count(*) from shops), (select count(*) from menus), (select count(distinct shop_id) from stock),"
-    " (select count(*) from users)"
+    " (select count(*) from users), (select count(distinct shop_id) from recipes)"
 )
 OWNER_OF = Sql("select users.address from users join shops using (merchant_id) where shop_id = :shop_id")
 
@@ -53,7 +53,8 @@ async def test_a_seeding_fills_the_platform_and_another_adds_nothing(env: Mappin
     assert "are there" in seed(env)
     settings = PostgresSettings(env["DATABASE_URL"])
     db = Database(settings)
-    ((shops_, menus, stocked, people),) = await db.run(COUNTS)
+    ((shops_, menus, stocked, people, brewing),) = await db.run(COUNTS)
+    assert brewing == 3
     assert (shops_, menus, stocked) == (SHOPS, SHOPS, SHOPS)
     assert people == len({shop.merchant.number for shop in shops()})
     assert replay(Connection(settings)).differences == []
