@@ -106,6 +106,7 @@ class Platform:
             "SIWE_DOMAIN": f"{HOST}:{self.http_port}",
             "SIGN_IN_LIMIT_PER_MINUTE": "100000",
             "PAYOUT_DELAY_S": "5",
+            "WALLET_SEARCHES": "bitcoin",
             "WEBHOOKS_TO_LOOPBACK": "allow",
             "FUNCTION_URL_TEMPLATE": f"http://{HOST}:{self.events_port}/{{function}}",
         }

@@ -1,5 +1,6 @@
 """Values of wallets: signing in, the person behind an address, staff keys."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Final, Literal, Self
 
@@ -35,6 +36,7 @@ class Nonce(Frozen):
     expires_at: datetime
 
 
+_HEX: Final = re.compile("0x(?:[0-9a-fA-F]{2})+")
 MOST_WALLETS: Final = 20
 """As many wallets may one person have."""
 
@@ -61,6 +63,12 @@ class LinkWallet(Frozen):
     kind: Literal["evm", "bitcoin"]
     message: str = Field(min_length=1, max_length=4096, strict=True)
     signature: str = Field(min_length=2, max_length=6146, strict=True, pattern=r"^[0-9A-Za-z+/=]+$")
+
+    @model_validator(mode="after")
+    def _as_its_kind_writes(self) -> Self:
+        if self.kind == "evm" and not _HEX.fullmatch(self.signature):
+            raise ValueError("an EVM wallet's signature is 0x and bytes in hex")
+        return self
 
 
 class SignedIn(Frozen):

@@ -11,6 +11,7 @@ from coincurve import PrivateKey
 from embit import bech32, hashes
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from pydantic import ValidationError
 
 from emulators.component import Running
 from emulators.merchant_keys import signed
@@ -177,6 +178,9 @@ async def test_a_proof_is_for_one_account_and_used_once(database: str) -> None:
         await hall.link(me, plain, signature_of(plain, OTHER))
     with pytest.raises(MalformedMessage):
         await hall.link(me, "hello", proof)
+    for text_ in ("0x" + "gg" * 65, "0x123", "AAAA"):
+        with pytest.raises(ValidationError):
+            LinkWallet(kind="evm", message=text, signature=text_)
 
 
 async def test_a_wallet_is_one_persons_however_many_link_it_at_once(database: str) -> None:

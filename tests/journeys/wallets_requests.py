@@ -8,7 +8,7 @@ from typing import Any, Final
 import httpx
 from eth_account import Account
 
-from tests.journeys.cast import Cast
+from tests.journeys.cast import ELSEWHERE, Cast
 from tests.signing import message, signature_of
 
 JSON = dict[str, Any]
@@ -51,7 +51,7 @@ def body(operation: str, cast: Cast) -> JSON | None:
 def _of_another_chain() -> str:
     """Return a signed transaction that is good elsewhere."""
     fees = {"maxFeePerGas": 10**9, "maxPriorityFeePerGas": 10**9, "gas": 21_000}
-    transaction = {"chainId": 1, "nonce": 0, "to": "0x" + "5a" * 20, "value": 1, "type": 2, **fees}
+    transaction = {"chainId": 1, "nonce": 0, "to": ELSEWHERE, "value": 1, "type": 2, **fees}
     return "0x" + bytes(Account.create().sign_transaction(transaction).raw_transaction).hex()
 
 
