@@ -25,6 +25,10 @@ class Locker:
         """Let go of everything."""
         self._holding.execute("rollback")
 
+    def commit(self) -> None:
+        """Let go of everything, and keep what was done."""
+        self._holding.execute("commit")
+
     async def waiting(self, backends: int, *, but: int = 0) -> list[int]:
         """Wait until so many backends, besides one, wait for a lock; return them."""
 

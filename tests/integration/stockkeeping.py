@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
 from shared.adapters.postgres.database import Connection, Sql
 from shared.adapters.postgres.replay import replay
-from shared.kernel.decision import AlreadyAnswered, By, Role
-from shared.kernel.ids import KeyId, OrderId
+from shared.kernel.decision import AlreadyAnswered, By, Page, Role
+from shared.kernel.ids import KeyId, MerchantId, OrderId, ShopId
 from shared.orders.cancel_order import cancel_order
 from shared.orders.create_order import create_order
 from shared.orders.model import CancelOrder
 from shared.settings import PostgresSettings
-from shared.supply.model import ReceiveStock
+from shared.supply.model import ReceiveStock, StockLevel, StockMovement
+from shared.supply.ports import Shelves
 from shared.supply.receive_stock import receive_stock
 from tests.integration.ordering import FixedClock, Ordering, customer
 from tests.integration.shopkeeping import keyed, supplied
@@ -34,6 +37,31 @@ BEGIN_PREPARING = Sql(
 LET_GO = Sql(
     "update orders set status = 'expired', version = version + 1 where order_id = :order_id and status = 'pending'"
 )
+
+
+class Interrupted:
+    """Shelves on which something happens right after the first look at them."""
+
+    def __init__(self, shelves: Shelves, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._shelves, self._meanwhile = shelves, meanwhile
+        self.looks = 0
+
+    async def of(self, shop_id: ShopId, skus: Sequence[str]) -> Mapping[str, StockLevel]:
+        found = await self._shelves.of(shop_id, skus)
+        self.looks += 1
+        if self.looks == 1:
+            await self._meanwhile()
+        return found
+
+    async def levels(
+        self, shop_id: ShopId, merchant_id: MerchantId, *, after: str | None, limit: int
+    ) -> Page[StockLevel]:
+        return await self._shelves.levels(shop_id, merchant_id, after=after, limit=limit)
+
+    async def movements(
+        self, shop_id: ShopId, merchant_id: MerchantId, *, sku: str | None, before: int | None, limit: int
+    ) -> Sequence[StockMovement]:
+        return await self._shelves.movements(shop_id, merchant_id, sku=sku, before=before, limit=limit)
 
 
 class Counter:

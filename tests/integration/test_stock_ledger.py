@@ -27,6 +27,7 @@ from shared.supply.list_stock_movements import list_stock_movements
 from shared.supply.model import AdjustmentView, AdjustStock, ListMovements, StockLevel, StockMovement
 from shared.supply.release_stock import release_stock
 from shared.supply.stocktaking import NotEnoughStock, StockMoved
+from tests.integration.locks import Locker
 from tests.integration.shopkeeping import keyed, woken
 from tests.integration.stockkeeping import Counter
 
@@ -112,6 +113,21 @@ async def test_a_count_holds_under_the_version_it_names_and_under_no_other(count
     (view,) = [one for one in told if isinstance(one, AdjustmentView)]
     assert (await level(counter)).on_hand == view.lines[0].counted
     assert counter.stock_differences() == []
+
+
+async def test_a_first_count_that_waits_for_a_first_delivery_is_refused(counter: Counter) -> None:
+    locker = Locker(counter.url)
+    locker.hold(
+        "insert into stock (shop_id, sku, merchant_id, on_hand, movements)"
+        f" values ('{counter.shop_id}', '{SKU}', '{counter.merchant_id}', 5, 1)"
+    )
+    counting = asyncio.create_task(adjusted(counter, "count", {"sku": SKU, "counted": 3, "version": 0}))
+    await locker.waiting(1)
+    locker.commit()
+    with pytest.raises(StockMoved):
+        await counting
+    assert (await level(counter)).on_hand == 5
+    locker.close()
 
 
 async def test_a_first_count_and_a_first_delivery_at_once_are_one_after_the_other(counter: Counter) -> None:

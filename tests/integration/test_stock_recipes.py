@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +21,7 @@ from shared.supply.put_recipe import put_recipe
 from shared.supply.receive_stock import receive_stock
 from shared.supply.release_stock import release_stock
 from tests.integration.shopkeeping import keyed, woken
-from tests.integration.stockkeeping import LAY_MENU, Counter
+from tests.integration.stockkeeping import LAY_MENU, Counter, Interrupted
 
 OAT = ModifierId.new()
 COFFEE = [{"sku": "beans", "quantity": 18, "unit": "g"}, {"sku": "milk", "quantity": 160, "unit": "ml"}]
@@ -112,6 +113,16 @@ async def test_a_skus_unit_is_fixed_by_what_names_it_first_even_of_two_at_once(c
     with pytest.raises(UnitMismatch):
         await received(counter, "cups", 5, "g")
     await received(counter, "sku-0", 5, None)
+    assert counter.stock_differences() == []
+
+
+async def test_a_recipe_that_a_delivery_in_another_unit_gets_ahead_of_is_refused(counter: Counter) -> None:
+    shelves = Interrupted(counter.supply.shelves, lambda: received(counter, "beans", 2, "dozen"))
+    command = PutRecipe.model_validate({"product_id": counter.ordering.shop.item.item_id, "takes": COFFEE})
+    using = replace(counter.supply, shelves=shelves)
+    with pytest.raises(UnitMismatch):
+        await put_recipe(counter.shop_id, command, by=keyed(counter.manager), using=using)
+    assert await stock(counter) == {"beans": ("piece", 24, 0)}
     assert counter.stock_differences() == []
 
 

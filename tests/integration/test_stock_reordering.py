@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +21,7 @@ from shared.supply.model import AdjustStock, GetStock, ReorderPointView, SetReor
 from shared.supply.reordering import item_id_of
 from shared.supply.set_reorder_point import set_reorder_point
 from tests.integration.shopkeeping import keyed, woken
-from tests.integration.stockkeeping import Counter
+from tests.integration.stockkeeping import Counter, Interrupted
 
 SKU = "flat-white"
 MOVES = Sql(
@@ -108,6 +109,19 @@ async def test_orders_that_only_hold_stock_tell_nobody(counter: Counter) -> None
         await woke(counter, fact)
     assert await told(counter) == []
     assert (await counter.db.run(TAKEN))[0][0] == 2
+
+
+async def test_what_is_no_longer_low_when_it_would_be_told_is_not_told(counter: Counter) -> None:
+    await counter.received({SKU: 10})
+    await pointed(counter, 5)
+    await used(counter, 6)
+    shelves = Interrupted(counter.supply.shelves, lambda: counter.received({SKU: 20}))
+    used_up = (await news(counter))[-1]
+    await alert_low_stock(used_up, by=woken("alert_low_stock"), using=replace(counter.supply, shelves=shelves))
+    assert shelves.looks == 2
+    assert await told(counter) == []
+    await woke(counter, used_up)
+    assert await told(counter) == []
 
 
 async def test_many_at_once_tell_each_crossing_once_and_end_with_what_is_true(counter: Counter) -> None:
