@@ -30,6 +30,7 @@ OVERPAID: Final = {"USDC": 1_000_000}
 """Base units that the customer pays too much, and asks for again."""
 _FINAL: Final = 40
 """Blocks after which anvil calls a block final, with some to spare."""
+_SEEN_WITHIN_S: Final = 10.0
 JSON = dict[str, Any]
 
 
@@ -57,6 +58,8 @@ class Story:
         shop, lines = self._choose(customer)
         order = customer.order(shop["shop_id"], lines, note="no sugar, please")
         say(f"customer  ordered for {_fiat(order['total'])}, to be paid by {order['pay_by']}: {order['order_id']}")
+        seen: list[str] = []
+        app = customer.watch(order["order_id"], seen.append)
         payment = customer.request_payment(order["order_id"], asset)
         say(f"customer  is to pay {_coins(payment['due'])} to {payment['address']}")
         self._show(payment["link"])
@@ -71,6 +74,10 @@ class Story:
         self._serve(shop, order, claim, mail)
         customer.wait_for(order["order_id"], "completed")
         say("platform  completed the order")
+        app.join(_SEEN_WITHIN_S)
+        if seen[-1:] != ["completed"]:
+            raise StepFailed(f"the customer's app saw the order {' → '.join(seen)}, and not its end")
+        say(f"app       saw it {' → '.join(dict.fromkeys(seen))}")
         self._await_mail(mail, 3)
         if asset in OVERPAID:
             self._have_back(customer, payment["payment_id"])

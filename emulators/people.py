@@ -5,6 +5,7 @@ Used by the demo and by the journeys. Blocking. Everything they learn, they lear
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +17,7 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 
 from emulators.merchant_keys import MerchantAccount
+from shared.client.sync import Client
 
 T = TypeVar("T")
 JSON = dict[str, Any]
@@ -132,6 +134,19 @@ class Customer:
     def __init__(self, base_url: str, private_key: str | None = None) -> None:
         said, self.api = sign_in(base_url, private_key)
         self.user_id: str = said["user_id"]
+        self._base_url, self._token = base_url, said["token"]
+
+    def watch(self, order_id: str, seen: Callable[[str], None]) -> threading.Thread:
+        """Let an app of theirs follow an order, over an open connection, until it is over; `seen` hears each status."""
+
+        def follow() -> None:
+            with Client(self._base_url, token=self._token) as app:
+                for order in app.follow(order_id):
+                    seen(str(order.status))
+
+        watching = threading.Thread(target=follow, name=f"app-{order_id}", daemon=True)
+        watching.start()
+        return watching
 
     def be_told(self, email: str, *, language: str = "en") -> None:
         """Ask to be told by e-mail and on one phone."""
