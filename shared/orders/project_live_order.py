@@ -1,6 +1,6 @@
 """project_live_order: keep the document that a customer's phone listens to as new as the database."""
 
-from shared.claims.facts import ClaimIssued
+from shared.claims import facts as claim
 from shared.kernel.decision import By
 from shared.orders import facts as order
 from shared.orders.ports import LiveProjection
@@ -21,7 +21,9 @@ Shown = (
     | payment.PaymentSettled
     | payment.PaymentReversed
     | payment.PaymentExpired
-    | ClaimIssued
+    | claim.ClaimIssued
+    | claim.ClaimDelegated
+    | claim.ClaimRevoked
 )
 """The facts that change what a live document shows."""
 
