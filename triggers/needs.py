@@ -36,6 +36,7 @@ BRINGS: Final[dict[str, tuple[str, ...]]] = {
     "bit": ("coincurve", "requests"),
     "feeds": ("httpcore",),
     "rpc": ("httpcore",),
+    "paper": ("cryptography",),
 }
 """What the libraries of a need import themselves."""
 

@@ -86,6 +86,12 @@ class OrderPlaced(Fact):
     placed_at: datetime
     pay_by: datetime
     hold_until: datetime
+    pickup_at: datetime | None = None
+    """When its customer comes for it; None: as soon as possible."""
+    slot: datetime | None = None
+    """The beginning of the quarter of an hour that it counts in, at a shop with a capacity."""
+    tip: Units = 0
+    """Part of the total."""
     takes: tuple[Taken, ...] | None = None
     """By the recipes of its day; None: one portion of the SKU of each line that has one."""
 

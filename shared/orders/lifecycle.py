@@ -7,7 +7,7 @@ pending ──▶ confirmed ──▶ preparing ──▶ ready ──▶ comple
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from shared.kernel.clock import rfc3339
@@ -21,9 +21,13 @@ from shared.orders import facts, pricing
 from shared.orders.discounts import OfferedDiscount
 from shared.orders.model import Order, OrderStatus, PlaceOrder
 from shared.orders.ports import PricedMenu, ShopTerms
+from shared.orders.slots import slot_of
 
 PAY_WITHIN: Final = timedelta(minutes=15)
 GRACE: Final = timedelta(minutes=10)
+SOONEST: Final = timedelta(minutes=10)
+LATEST: Final = timedelta(days=14)
+"""So far ahead may an order be placed."""
 MAX_TOTAL: Final = 10**12
 _LOST: Final = "The chain took the payment back, and it did not come again."
 
@@ -74,11 +78,11 @@ def place(
 
     Raises ShopClosed, MenuChanged, NotOnMenu, NotSoldNow, DiscountNotApplicable, DiscountUsedUp, Invalid.
     """
-    _must_be_open(shop, now)
+    at = _made_at(command, shop, now)
     pricing.must_be_present(command, named, menu, timezone=shop.timezone, at=now)
-    lines = pricing.lines_of(command, menu, discounts, timezone=shop.timezone, now=now)
-    total = sum(line.payable for line in lines)
-    if total == 0:
+    lines = pricing.lines_of(command, menu, discounts, timezone=shop.timezone, now=now, at=at)
+    total = sum(line.payable for line in lines) + command.tip
+    if total == command.tip:
         raise Invalid("An order of nothing but free items has nothing to pay; ask for them at the counter.")
     if total > MAX_TOTAL:
         raise Invalid("The order is worth more than the platform takes in one payment.")
@@ -91,10 +95,28 @@ def place(
         lines=lines,
         total=Fiat(currency=menu.currency, units=total),
         note=command.note,
+        pickup_at=at if command.pickup_at else None,
+        slot=slot_of(at) if shop.capacity else None,
+        tip=command.tip,
         placed_at=now,
         pay_by=now + PAY_WITHIN,
         hold_until=now + PAY_WITHIN + GRACE,
     )
+
+
+def _made_at(command: PlaceOrder, shop: ShopTerms, now: datetime) -> datetime:
+    """Return when it is made: now, or for when it is wanted. Raises ShopClosed, Invalid."""
+    if command.pickup_at is None:
+        _must_be_open(shop, now)
+        return now
+    at = command.pickup_at.astimezone(UTC)
+    if not now + SOONEST <= at <= now + LATEST:
+        within = f"from {SOONEST.seconds // 60} minutes to {LATEST.days} days from now"
+        raise Invalid(f"pickup_at: {within}; without it, it is made at once.")
+    paused = shop.pause is not None and shop.pause.holds(at)
+    if paused or open_window(shop.weekly, shop.timezone, at, shop.special) is None:
+        raise ShopClosed("It is closed then; list_slots tells when it takes orders.")
+    return at
 
 
 def _must_be_open(shop: ShopTerms, now: datetime) -> None:
@@ -238,6 +260,9 @@ def evolve(order: Order | None, fact: Fact) -> Order:
             total=fact.total.units,
             menu_version=fact.menu_version,
             note=fact.note,
+            pickup_at=fact.pickup_at,
+            slot=fact.slot,
+            tip=fact.tip,
             placed_at=fact.placed_at,
             pay_by=fact.pay_by,
             hold_until=fact.hold_until,

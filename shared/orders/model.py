@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from shared.kernel.ids import ItemId, MerchantId, ModifierId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.money import Asset, Currency, Fiat, Frozen, Units
@@ -28,6 +28,9 @@ class OrderStatus(StrEnum):
     EXPIRED = "expired"
 
 
+MAX_TIP: Final = 10**8
+
+
 class LineRequest(Frozen):
     """So many of one item, with the choices made."""
 
@@ -44,6 +47,10 @@ class PlaceOrder(Frozen):
     lines: tuple[LineRequest, ...] = Field(min_length=1, max_length=50)
     note: Note = ""
     discount_code: Code | None = Field(default=None, description="In capital or small letters")
+    pickup_at: AwareDatetime | None = Field(
+        default=None, description="When you come for it; without it, it is made as soon as possible"
+    )
+    tip: Units = Field(default=0, ge=0, le=MAX_TIP, description="In minor units; goes to the shop with the payment")
 
 
 class CancelOrder(Frozen):
@@ -87,6 +94,9 @@ class Order(Frozen):
     menu_version: int
     payment_id: PaymentId | None = None
     note: str = ""
+    pickup_at: datetime | None = None
+    slot: datetime | None = None
+    tip: Units = 0
     placed_at: datetime
     pay_by: datetime
     hold_until: datetime
@@ -108,6 +118,8 @@ class OrderView(Frozen):
     menu_version: int
     payment_id: PaymentId | None = None
     note: str = ""
+    pickup_at: datetime | None = Field(default=None, description="Absent: as soon as possible")
+    tip: Fiat | None = Field(default=None, description="Part of the total; absent where none is given")
     placed_at: datetime
     pay_by: datetime
     changed_at: datetime
@@ -129,6 +141,8 @@ class OrderView(Frozen):
             menu_version=order.menu_version,
             payment_id=order.payment_id,
             note=order.note,
+            pickup_at=order.pickup_at,
+            tip=Fiat(currency=order.currency, units=order.tip) if order.tip else None,
             placed_at=order.placed_at,
             pay_by=order.pay_by,
             changed_at=order.changed_at,

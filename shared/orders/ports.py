@@ -17,6 +17,7 @@ from shared.kernel.store import Inbox, Store
 from shared.orders.discounts import Discounts, NoDiscounts
 from shared.orders.facts import OrderPlaced
 from shared.orders.model import LiveOrder, Order, OrderView
+from shared.shops.facts import Capacity
 
 
 class SoldOut(Conflict):
@@ -38,6 +39,7 @@ class ShopTerms:
     special: tuple[SpecialDay, ...] = ()
     last_order_min: int = 0
     pause: Pause | None = None
+    capacity: Capacity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,13 +66,19 @@ def must_be_present(
 
 
 def lines_of(
-    command: PlaceOrder, menu: PricedMenu, discounts: Sequence[OfferedDiscount], *, timezone: str, now: datetime
+    command: PlaceOrder,
+    menu: PricedMenu,
+    discounts: Sequence[OfferedDiscount],
+    *,
+    timezone: str,
+    now: datetime,
+    at: datetime,
 ) -> tuple[OrderLine, ...]:
-    """Return an order's lines by the present menu: priced, then discounted, then taxed.
+    """Return an order's lines by the present menu: priced, then discounted, then taxed. It is made at `at`.
 
     Raises NotOnMenu, NotSoldNow, DiscountNotApplicable, DiscountUsedUp.
     """
-    plain = [priced(line, menu, timezone=timezone, at=now) for line in command.lines]
+    plain = [priced(line, menu, timezone=timezone, at=at) for line in command.lines]
     drafts = [(menu.items[line.item_id], line) for line in plain]
     lines = discounted(drafts, discounts, code=command.discount_code, now=now)
     if not menu.taxes:

@@ -89,6 +89,22 @@ class ShopSpecialHoursSet(Fact):
     special: tuple[SpecialDay, ...]
 
 
+class Capacity(Frozen):
+    """How much a shop makes in a quarter of an hour; what is not given has no limit. `value` in its minor units."""
+
+    orders: int | None = Field(default=None, ge=1, le=1_000, strict=True)
+    items: int | None = Field(default=None, ge=1, le=10_000, strict=True)
+    value: Units | None = Field(default=None, ge=1)
+
+
+class ShopCapacitySet(Fact):
+    """How much the shop makes in a quarter of an hour was set; None: as much as is ordered."""
+
+    type: ClassVar = "shop.capacity_set.v1"
+    shop_id: ShopId
+    capacity: Capacity | None
+
+
 class ShopPaused(Fact):
     """The shop takes no orders, whatever its hours say: until a time, or until somebody resumes it."""
 
@@ -223,6 +239,7 @@ ShopFact = (
     | ShopUpdated
     | ShopHoursSet
     | ShopSpecialHoursSet
+    | ShopCapacitySet
     | ShopPaused
     | ShopResumed
     | ShopConfirmationsSet

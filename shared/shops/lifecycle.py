@@ -18,6 +18,7 @@ from shared.shops.model import (
     OwnShopView,
     PauseShop,
     RegisterShop,
+    SetCapacity,
     SetConfirmations,
     SetOpeningHours,
     SetSpecialHours,
@@ -80,6 +81,14 @@ def set_special_hours(shop: Shop | None, command: SetSpecialHours, *, by: By, no
         raise Invalid(f"Special hours reach {MAX_AHEAD.days} days ahead at most.")
     special = tuple(known for known in command.special if known.day >= today - timedelta(days=1))
     return (facts.ShopSpecialHoursSet(shop_id=shop.shop_id, special=special),)
+
+
+def set_capacity(shop: Shop | None, command: SetCapacity, *, by: By) -> Sequence[Fact]:
+    """Return the facts of a new capacity; none where it is the present one. Raises NotFound, Forbidden."""
+    shop = run_by(shop, by)
+    if command.capacity == shop.capacity:
+        return ()
+    return (facts.ShopCapacitySet(shop_id=shop.shop_id, capacity=command.capacity),)
 
 
 def pause(shop: Shop | None, command: PauseShop, *, by: By, now: datetime) -> Sequence[Fact]:
@@ -180,6 +189,8 @@ def evolve(shop: Shop | None, fact: Fact) -> Shop:
             return shop.model_copy(update={"weekly": fact.weekly, "last_order_min": fact.last_order_min})
         case facts.ShopSpecialHoursSet() if shop is not None:
             return shop.model_copy(update={"special": fact.special})
+        case facts.ShopCapacitySet() if shop is not None:
+            return shop.model_copy(update={"capacity": fact.capacity})
         case facts.ShopPaused() if shop is not None:
             return shop.model_copy(update={"pause": Pause(since=fact.at, until=fact.until, reason=fact.reason)})
         case facts.ShopResumed() if shop is not None:
@@ -232,6 +243,7 @@ def public_view(shop: Shop, version: int, *, now: datetime) -> ShopView:
         open=now_.open,
         changes_at=now_.changes_at,
         orders_until=ends - timedelta(minutes=shop.last_order_min) if ends else None,
+        capacity=shop.capacity,
         pause=paused,
         registered_at=shop.registered_at,
         version=version,

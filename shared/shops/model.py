@@ -14,7 +14,7 @@ from shared.kernel.money import Asset, Currency, Frozen, KnownAsset
 from shared.kernel.text import Line, Name
 from shared.shops.accounts import AccountKey as AccountKey
 from shared.shops.accounts import Family as Family
-from shared.shops.facts import PayoutAccount, Position, ZeroConfirmation
+from shared.shops.facts import Capacity, PayoutAccount, Position, ZeroConfirmation
 from shared.shops.payout import FormerAccount, PayoutChange
 from shared.shops.rating import RatingSummary
 
@@ -141,6 +141,18 @@ class SetSpecialHours(Frozen):
         return self
 
 
+class SetCapacity(Frozen):
+    """How much the shop makes in each quarter of an hour. Without it: as much as is ordered."""
+
+    capacity: Capacity | None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "SetCapacity":
+        if self.capacity is not None and self.capacity == Capacity():
+            raise ValueError("capacity: name orders, items or value; null for no limit at all")
+        return self
+
+
 class PauseShop(Frozen):
     """For how long, and why: what customers are told. Without `until`: until somebody resumes it."""
 
@@ -230,6 +242,7 @@ class Shop(Frozen):
     last_order_min: int = 0
     special: tuple[SpecialDay, ...] = ()
     pause: Pause | None = None
+    capacity: Capacity | None = None
     spread_bp: dict[Asset, int] = Field(default={})
     changes: tuple[PayoutChange, ...] = ()
     former: tuple[FormerAccount, ...] = ()
@@ -256,6 +269,7 @@ class ShopView(Frozen):
     orders_until: datetime | None = Field(
         default=None, description="When orders end before it next closes; absent while closed, or where it never closes"
     )
+    capacity: Capacity | None = Field(default=None, description="As much is made in a quarter of an hour")
     pause: Pause | None = Field(default=None, description="Takes no orders meanwhile, whatever its hours say")
     registered_at: datetime
     version: int

@@ -4,6 +4,8 @@ from functools import cache
 
 from shared.adapters.postgres.discounts import PostgresOfferedDiscounts
 from shared.adapters.postgres.histories import PostgresHistories
+from shared.adapters.postgres.kitchens import PostgresKitchens
+from shared.adapters.postgres.order_slots import PostgresOrderSlots
 from shared.adapters.postgres.order_terms import PostgresMenus, PostgresShopTerms
 from shared.adapters.postgres.orders import PostgresOrders, PostgresPaymentStandings
 from shared.adapters.postgres.purchases import PostgresPurchases
@@ -37,3 +39,15 @@ def histories() -> PostgresHistories:
 def purchases() -> PostgresPurchases:
     """Return the reader of what receipts show."""
     return PostgresPurchases(database())
+
+
+@cache
+def order_slots() -> PostgresOrderSlots:
+    """Return the reader of what is taken of slots."""
+    return PostgresOrderSlots(database())
+
+
+@cache
+def kitchens() -> PostgresKitchens:
+    """Return the reader of kitchens."""
+    return PostgresKitchens(database())

@@ -92,6 +92,7 @@ PARTS: Final = {
     "get_quote_key": "",
     "get_reconciliation": "owner",
     "get_shop": "",
+    "get_estimate": "",
     "get_receipt": "customer",
     "get_statement": "manager",
     "get_stock": "barista",
@@ -102,6 +103,7 @@ PARTS: Final = {
     "list_sweeps": "manager",
     "mark_ready": "barista",
     "list_ratings": "",
+    "list_slots": "",
     "pause_shop": "owner",
     "plan_sweep": "owner",
     "propose_payout": "owner",
@@ -117,6 +119,7 @@ PARTS: Final = {
     "request_payout_challenge": "manager",
     "requote_payment": "customer",
     "resume_shop": "barista",
+    "set_capacity": "manager",
     "set_confirmations": "owner",
     "set_opening_hours": "owner",
     "set_preferences": "customer",
@@ -219,6 +222,8 @@ def _body(operation: str, cast: Cast) -> JSON | None:
         case "set_preferences":
             quiet = {"starts": "22:00", "ends": "07:00", "timezone": "Europe/Berlin"}
             return {"language": "de", "channels": ["email", "push"], "email": cast.email, "quiet_hours": quiet}
+        case "set_capacity":
+            return {"capacity": {"orders": 1_000, "value": "100000000"}}
         case "pause_shop":
             return {"until": _zulu(datetime.now(UTC) + timedelta(minutes=30)), "reason": "Out of beans"}
         case "rate_shop":

@@ -115,6 +115,7 @@ CASES: Final = {
     "request_payout_challenge": _AT_A_SHOP,
     "requote_payment": _CUSTOMERS,
     "resume_shop": _AT_A_SHOP,
+    "set_capacity": _AT_A_SHOP,
     "set_confirmations": Case(rival_manager=403, elsewhere=403),
     "set_opening_hours": _AT_A_SHOP,
     "set_preferences": _OWN,

@@ -103,6 +103,8 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/lines/0/price": ("1",),
         "/lines": ([], [{}], {}, None),
         "/menu_version": (0, -1, "1", 1.5, True),
+        "/pickup_at": ("2026-05-06", "2026-05-06T12:00:00", "2026-05-06T12:00:00Z", "9999-12-31T00:00:00Z", "noon", ""),
+        "/tip": (*UNITS, "100000001"),
         "/note": ("x" * 501, "\u202egnihtemos"),
         "/discount_code": ("", "AB", "A" * 33, "NO SUCH", "КОД", 1, ["WELCOME"]),
         "/customer_id": ("usr_" + "0" * 32,),
@@ -189,6 +191,11 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/family": (*FAMILIES, "evm"),
         "/account_key": (*ACCOUNT_KEYS, EVM),
         "/change_id": ("pyc_0", "PYC_" + "0" * 32, "pyc_" + "0" * 32, "shp_" + "0" * 32, ""),
+    },
+    "set_capacity": {
+        "/capacity": ({}, [], "none", 5),
+        "/capacity/orders": (0, -1, 1.5, "5", True, 1_001),
+        "/capacity/value": (*UNITS, "0"),
     },
     "set_confirmations": {
         "/confirmations": ({"BTC": 0}, {"BTC": 1001}, {"BTC": "2"}, {"BTC": 1.5}, {"DOGE": 2}, ["BTC"]),
@@ -293,6 +300,7 @@ QUERIES: Final[dict[str, tuple[str, ...]]] = {
     "get_stock": ("limit=0", "limit=101", "limit=-1", "cursor=SHOT", "cursor=..", "cursor=", "limit=1&limit=2"),
     "get_claim_qr": ("format=gif", "format=SVG", "format=", "format=svg%00"),
     "get_receipt": ("format=xml", "format=PDF", "format=", "format=pdf%00"),
+    "list_slots": ("day=today", "day=2026-02-30", "day=2020-01-01", "day=2999-01-01", "day=", "day=0"),
     "get_payment_qr": ("format=gif", "format=PNG", "format="),
     "list_refunds": ("limit=0", "limit=101", "state=lost", "state=", "cursor=x", "cursor=pay_" + "0" * 32),
     "list_sweeps": ("limit=0", "limit=101", "cursor=x", "cursor=swp_0", "cursor=pay_" + "0" * 32),

@@ -11,6 +11,7 @@ from shared.kernel.errors import NotFound
 from shared.kernel.hours import Opening, Pause, SpecialDay
 from shared.kernel.ids import MerchantId, ShopId
 from shared.orders.ports import PricedMenu, ShopTerms
+from shared.shops.facts import Capacity
 
 TTL_S: Final = 2.0
 SIZE: Final = 10_000
@@ -20,7 +21,7 @@ MAX_VERSION: Final = 2**63
 """Beyond what Postgres counts to."""
 
 _TERMS: Final = Sql(
-    "select merchant_id, currency, timezone, weekly::text, special::text, last_order_min, pause::text"
+    "select merchant_id, currency, timezone, weekly::text, special::text, last_order_min, pause::text, capacity::text"
     " from shops where shop_id = :shop_id"
 )
 _MENU: Final = Sql(
@@ -57,7 +58,7 @@ class PostgresShopTerms:
         rows = await self._db.run(_TERMS, shop_id=shop_id)
         if not rows:
             raise NotFound("There is no such shop.")
-        merchant_id, currency, timezone, weekly, special, last_order_min, pause = rows[0]
+        merchant_id, currency, timezone, weekly, special, last_order_min, pause, capacity = rows[0]
         return ShopTerms(
             shop_id,
             MerchantId(merchant_id),
@@ -67,6 +68,7 @@ class PostgresShopTerms:
             special=_SPECIAL.validate_json(special),
             last_order_min=last_order_min,
             pause=Pause.model_validate_json(pause) if pause else None,
+            capacity=Capacity.model_validate_json(capacity) if capacity else None,
         )
 
 

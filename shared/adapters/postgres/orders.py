@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.adapters.postgres.database import Database, Row, Sql
+from shared.adapters.postgres.order_slots import FREED
 from shared.adapters.postgres.place_orders import PlaceOrders
 from shared.adapters.postgres.statement import GuardedBy, StateTable, rows_sql
 from shared.adapters.postgres.store import StateStore, stored
@@ -24,6 +25,7 @@ TABLE: Final = StateTable(
     model=Order,
     evolve=evolve,
     guards=(GuardedBy("payments", "payment_id"),),
+    extra=FREED,
 )
 
 _OF_CUSTOMER: Final = rows_sql(
@@ -39,7 +41,7 @@ _OF_SHOP: Final = rows_sql(
 _IN_KITCHEN: Final = rows_sql(
     TABLE,
     "where shop_id = :shop_id and merchant_id = :merchant_id and status in ('confirmed', 'preparing', 'ready')"
-    " order by placed_at limit 200",
+    " order by coalesce(pickup_at, placed_at) limit 200",
 )
 _UNPAID: Final = Sql(
     "select order_id from orders o where status = 'pending' and pay_by < clock_timestamp() - interval '1 minute'"

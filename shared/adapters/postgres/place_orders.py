@@ -1,9 +1,9 @@
 """Placing orders: up to 64 at once in one statement, their stock taken set-based under locks in SKU order.
 
 Orders and the stock they hold are written in one commit: the one place where a service writes another's table
-(`StockReservation`); the discounts that they use are counted there too. The statement answers per request: placed, key
-(in use), stock (too little is there, and of what), discount (it was used as often as it may be) or crowded (enough was
-there, but for those before it in the batch: worth another try).
+(`StockReservation`); the discounts that they use and the time that they take are counted there too. The statement
+answers per request: placed, key (in use), stock (too little is there, and of what), the name of another limit that it
+passes, or crowded (enough was there, but for those before it in the batch: worth another try).
 
 What one request does to a batch never reaches the others: keys and demand are settled apart, a batch that the server
 refuses is halved until the culprit stands alone, and one that waited too long is split by shop, as its locks are.
@@ -11,14 +11,16 @@ refuses is halved until the culprit stands alone, and one that waited too long i
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
 
 from shared.adapters.postgres.batching import Grouped
 from shared.adapters.postgres.database import Database, Row, Sql
-from shared.adapters.postgres.discount_uses import SPENT, USED
+from shared.adapters.postgres.discount_uses import DISCOUNTS
+from shared.adapters.postgres.order_limits import Limit, array
+from shared.adapters.postgres.order_slots import SLOTS, PostgresOrderSlots
 from shared.adapters.postgres.recording import KEY_LIFETIME, Prepared, prepare
 from shared.adapters.postgres.refusals import Collided, Lost, Slow
 from shared.adapters.postgres.statement import StateTable
@@ -28,36 +30,36 @@ from shared.kernel.decision import AlreadyAnswered, By, Claim, Decided, Stored, 
 from shared.kernel.encoding import Raw, to_json
 from shared.kernel.errors import Bug, KeyReused, Transient
 from shared.kernel.facts import GENESIS
-from shared.kernel.ids import DiscountId, OrderId, ReservationId
+from shared.kernel.ids import OrderId, ReservationId
 from shared.kernel.reply import Reply
 from shared.orders.discounts import DiscountUsedUp
-from shared.orders.facts import OrderPlaced, discount_of
+from shared.orders.facts import OrderPlaced
 from shared.orders.model import Order, OrderView
 from shared.orders.ports import SoldOut
+from shared.orders.slots import SlotFull
 
 BATCH: Final = 64
+LIMITS: Final = (DISCOUNTS, SLOTS)
+_REFUSALS: Final = {limit.name: limit.refusal for limit in LIMITS}
 CROWD: Final = 32
 """A batch of 32 costs the database a tenth more an order than one of 64, one of 8 half as much again."""
 
 
-_SPENT_TOO: Final = (
-    " and n not in (select n from spent)",
-    " when p.surely then 'discount'",
-    " left join spent p on p.n = a.n",
-)
-
-
-def place_sql(table: StateTable[Order], *, discounts: bool = False) -> Sql:
-    """Return the statement that places a batch of orders, given as one JSON array `:asked`; `discounts` counts those.
+def place_sql(table: StateTable[Order], limits: Sequence[Limit] = ()) -> Sql:
+    """Return the statement that places a batch of orders, given as one JSON array `:asked`, held against `limits`.
 
     Rows are locked in one order by everybody, stock before keys: nobody waits in a circle.
     What they take of the stock is given once more as arrays (asked_by, shop_ids, skus, quantities): of these the
     planner expects a few rows, of nested JSON thousands, for which it would read the whole table. LATERAL makes each
     row be found by the key, and locked in the order of the keys.
     """
-    spent, used = (SPENT, USED) if discounts else ("", "")
-    is_spent, or_spent, joined = _SPENT_TOO if discounts else ("", "", "")
-    neither = "(s.n is null and p.n is null)" if discounts else "s.n is null"
+    behind = ("locked", *(limit.locked for limit in limits))
+    looked_at = "".join(limit.before.replace("{behind}", after) for limit, after in zip(limits, behind, strict=False))
+    counted = "".join(limit.after for limit in limits)
+    within = "".join(f" and n not in (select n from {limit.refused})" for limit in limits)
+    fits = " and ".join(["s.n is null", *(f"{limit.refused}.n is null" for limit in limits)])
+    beyond = "".join(f" when {limit.refused}.surely then '{limit.name}'" for limit in limits)
+    joined = "".join(f" left join {limit.refused} on {limit.refused}.n = a.n" for limit in limits)
     columns = ", ".join(table.columns)
     picked = ", ".join(f"r.{column}" for column in table.columns)
     return Sql(f"""
@@ -83,11 +85,11 @@ running as (
     from fitting),
 short as materialized (
   select distinct on (n) n, sku, free, quantity > free as surely
-    from running where quantity > free or up_to > free order by n, quantity <= free, sku){spent},
+    from running where quantity > free or up_to > free order by n, quantity <= free, sku){looked_at},
 claimed as (
   insert into idempotency (caller, route, key, body_hash, status, headers, reply, expires_at)
   select caller, route, key, decode(body_hash, 'hex'), status, headers, convert_to(reply, 'UTF8'), expires_at
-    from asked where n not in (select n from short){is_spent}
+    from asked where n not in (select n from short){within}
    order by caller, route, key
   on conflict do nothing
   returning caller, route, key),
@@ -118,12 +120,12 @@ sent as (
   select o.event_id, o.topic, o.key, o.region, convert_to(o.body, 'UTF8'), o.traceparent
     from fresh f, jsonb_to_recordset(f.outbox) as o(n int, event_id text, topic text, key text, region text,
          body text, traceparent text)
-   order by f.n, o.n){used}
+   order by f.n, o.n){counted}
 select a.n,
        case when f.n is not null then 'placed'
-            when {neither} or exists (select from idempotency i
+            when ({fits}) or exists (select from idempotency i
                   where i.caller = a.caller and i.route = a.route and i.key = a.key) then 'key'
-            when s.surely then 'stock'{or_spent} else 'crowded' end,
+            when s.surely then 'stock'{beyond} else 'crowded' end,
        s.sku, s.free
   from asked a left join fresh f on f.n = a.n left join short s on s.n = a.n{joined}
  order by a.n
@@ -148,8 +150,6 @@ class _Asked:
     reply: StoredReply
     demand: Sequence[tuple[str, int]]
     """What it takes of the shop's stock, by SKU."""
-    discount_id: DiscountId | None
-    """The discount that it uses."""
     row: str
     """What the statement reads of it, as JSON without the opening brace: its place in the batch comes first."""
 
@@ -188,7 +188,7 @@ def _asked(claim: Claim, placed: OrderPlaced, after: Stored[Order], ready: Prepa
         "outbox": ready.outbox,
         "demand": [{"sku": sku, "quantity": quantity} for sku, quantity in demand],
     }
-    return _Asked(claim, after, reply, demand, discount_of(order.lines), to_json(row)[1:])
+    return _Asked(claim, after, reply, demand, to_json(row)[1:])
 
 
 class PlaceOrders:
@@ -198,8 +198,10 @@ class PlaceOrders:
         self._db = db
         self._table = table
         self._region = region
-        self._sql = place_sql(table)
-        self._sql_discounts = place_sql(table, discounts=True)
+        self._sql: dict[tuple[Limit, ...], Sql] = {
+            limits: place_sql(table, limits) for limits in ((), (DISCOUNTS,), (SLOTS,), LIMITS)
+        }
+        self._slots = PostgresOrderSlots(db)
         self._grouped = Grouped(self._place, batch=BATCH, lanes=lanes, crowd=CROWD, wait_s=db.wait_s)
 
     async def place(
@@ -220,6 +222,7 @@ class PlaceOrders:
         after, ready = prepare(
             self._table, order_id, None, Decided((placed,)), by=by, now=now, region=self._region, reply=reply
         )
+        await self._slots.opened(after.state)
         return await self._grouped.submit(_asked(by.once, placed, after, ready, now + KEY_LIFETIME))
 
     async def _place(self, asked: Sequence[_Asked]) -> Sequence[_Outcome]:
@@ -266,10 +269,11 @@ class PlaceOrders:
         return await self._told(asked, rows)
 
     async def _run(self, asked: Sequence[_Asked]) -> Sequence[Row]:
-        """Run the statement; the longer one, which counts discounts, only where there are some."""
-        if any(one.discount_id is not None for one in asked):
-            return await self._db.run(self._sql_discounts, **_params(asked), **_uses(asked))
-        return await self._db.run(self._sql, **_params(asked))
+        """Run the statement, with the limits that concern some of the batch."""
+        orders = [one.after.state for one in asked]
+        told = {limit: params for limit in LIMITS if (params := limit.params(orders)) is not None}
+        more = {name: value for params in told.values() for name, value in params.items()}
+        return await self._db.run(self._sql[tuple(told)], **_params(asked), **more)
 
     async def _told(self, asked: Sequence[_Asked], rows: Sequence[Row]) -> Sequence[_Outcome]:
         """Return what the statement's rows mean; replies are looked up, the crowded tried again among themselves.
@@ -282,8 +286,9 @@ class PlaceOrders:
         for one, (_, outcome, sku, free) in zip(asked, rows, strict=True):
             if outcome == "placed":
                 outcomes[one] = one.after
-            elif outcome == "discount":
-                outcomes[one] = DiscountUsedUp("As many orders have it as may have it.")
+            elif outcome in _REFUSALS:
+                self._slots.doubted(one.after.state)
+                outcomes[one] = _REFUSALS[outcome](one.after.state)
             elif outcome == "stock":
                 outcomes[one] = SoldOut(f"Only {free} of {sku} left.", sku=sku, available=int(free))
             else:
@@ -319,7 +324,7 @@ class PlaceOrders:
         missing = [one for one in asked if outcomes[one] is lost]
         if missing:
             outcomes |= zip(missing, await self._settled(missing, again=True), strict=True)
-            short = [one for one in missing if isinstance(outcomes[one], SoldOut | DiscountUsedUp)]
+            short = [one for one in missing if isinstance(outcomes[one], SoldOut | DiscountUsedUp | SlotFull)]
             if short:  # by themselves, perhaps
                 found = await self._said(short, lost)
                 outcomes |= {one: outcome for one, outcome in found.items() if outcome is not lost}
@@ -344,19 +349,8 @@ def _params(asked: Sequence[_Asked]) -> dict[str, str]:
     taken = [(n, one.after.state.shop_id, *line) for n, one in enumerate(asked) for line in one.demand]
     return {
         "asked": "[" + ",".join(f'{{"n":{n},{one.row}' for n, one in enumerate(asked)) + "]",
-        "asked_by": _array(n for n, _, _, _ in taken),
-        "shop_ids": _array(shop_id for _, shop_id, _, _ in taken),
-        "skus": _array(sku for _, _, sku, _ in taken),
-        "quantities": _array(quantity for _, _, _, quantity in taken),
+        "asked_by": array(n for n, _, _, _ in taken),
+        "shop_ids": array(shop_id for _, shop_id, _, _ in taken),
+        "skus": array(sku for _, _, sku, _ in taken),
+        "quantities": array(quantity for _, _, _, quantity in taken),
     }
-
-
-def _uses(asked: Sequence[_Asked]) -> dict[str, str]:
-    """Return the parameters that say who uses which discount."""
-    used = [(n, one.discount_id) for n, one in enumerate(asked) if one.discount_id is not None]
-    return {"used_by": _array(n for n, _ in used), "discount_ids": _array(discount_id for _, discount_id in used)}
-
-
-def _array(values: Iterable[int | str]) -> str:
-    """Return an array as Postgres writes it, quoted: a SKU may be called null, but has no quote or backslash in it."""
-    return "{" + ",".join(f'"{value}"' for value in values) + "}"

@@ -26,9 +26,9 @@ from shared.kernel.ids import MerchantId, PaymentId, RefundId, ShopId
 from shared.payments.facts import RefundConfirmed, RefundFailed, RefundSigned
 from shared.payments.ledger import Position, moved
 from shared.payments.model import Payment
-from shared.payments.refund_model import OPEN, Refund, RefundState
+from shared.payments.refund_model import OPEN, POLICY, Refund, RefundState
 from shared.payments.refund_ports import SendTurn, SlotTaken
-from shared.payments.refunds import POLICY, find
+from shared.payments.refunds import find
 
 LEASE_S: Final = 30.0
 """Longer than a draft takes to be signed; every write renews it."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from shared.adapters.postgres.database import Connection, Sql
 from shared.adapters.postgres.discount_fold import DiscountFold
 from shared.adapters.postgres.event_rows import COLUMNS, recorded
+from shared.adapters.postgres.order_slots import DRIFT
 from shared.adapters.postgres.statement import StateTable, rows_sql
 from shared.adapters.postgres.stock_fold import StockFold
 from shared.adapters.postgres.store import stored
@@ -61,6 +62,7 @@ def replay(connection: Connection) -> Report:
                 report.differences += [f"{history[0].stream}: no state table is known for it" for history in histories]
         report.differences += _rows_without_events(connection, counts)
         report.differences += [*stock.differences(connection), *discounts.differences(connection)]
+        report.differences += [f"{slot}: counts other orders than it has" for (slot,) in connection.execute(DRIFT)]
     finally:
         connection.execute("rollback")
     return report
