@@ -61,12 +61,16 @@ class Staff:
                 self.ended[deed.__name__] += 1
 
     async def _receive(self, sku: str) -> None:
-        lines = [{"sku": each, "quantity": 2} for each in {sku, self.chance.choice(sorted(self.shop.items))}]
+        lines = [{"sku": each, "quantity": 2} for each in self._shuffled()]
         command = ReceiveStock.model_validate({"lines": lines})
         await receive_stock(self.shop.shop_id, command, by=keyed(self.manager), using=self.using)
 
+    def _shuffled(self) -> list[str]:
+        return self.chance.sample(sorted(self.shop.items), len(self.shop.items))
+
     async def _waste(self, sku: str) -> None:
-        command = AdjustStock.model_validate({"reason": "waste", "lines": [{"sku": sku, "delta": -1}]})
+        lines = [{"sku": each, "delta": -1} for each in self._shuffled()]
+        command = AdjustStock.model_validate({"reason": "waste", "lines": lines})
         await adjust_stock(self.shop.shop_id, command, by=keyed(self.manager), using=self.using)
 
     async def _count(self, sku: str) -> None:
@@ -78,7 +82,7 @@ class Staff:
     async def _send(self, sku: str) -> None:
         ways = [(self.shop.shop_id, self.other), (self.other, self.shop.shop_id)]
         here, there = ways[self.chance.random() < 0.5]
-        lines = [{"sku": sku, "quantity": self.chance.randint(1, 3)}]
+        lines = [{"sku": each, "quantity": self.chance.randint(1, 2)} for each in {sku, self._shuffled()[0]}]
         command = TransferStock.model_validate({"to_shop_id": there, "lines": lines})
         await transfer_stock(here, command, by=keyed(self.manager), using=self.using)
 
@@ -106,7 +110,7 @@ async def test_customers_in_many_processes_and_staff_who_move_goods_never_overse
     )
     using, closing = supply(db), asyncio.Event()
     staff = [Staff(using, shop, other, seed) for seed in range(3)]
-    opening = ReceiveStock.model_validate({"lines": [{"sku": sku, "quantity": 40} for sku in shop.items]})
+    opening = ReceiveStock.model_validate({"lines": [{"sku": sku, "quantity": 60} for sku in shop.items]})
     await receive_stock(shop.shop_id, opening, by=keyed(staff[0].manager), using=using)
 
     async def customers() -> Counter[str]:
