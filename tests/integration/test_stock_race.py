@@ -121,7 +121,7 @@ async def test_customers_in_many_processes_and_staff_who_move_goods_never_overse
     working = asyncio.gather(*(one.work(closing) for one in staff))
     ended = await customers()
     await working
-    assert ended["placed"] > 20
+    assert ended["placed"] > 5
     assert ended["SoldOut"] > 0
     worked: Counter[str] = sum((one.ended for one in staff), Counter())
     assert {"_receive", "_waste", "_count", "_send", "_recipe"} <= set(worked)
