@@ -14,9 +14,12 @@ class WalletRegistered(Fact):
     type: ClassVar = "wallet.registered.v1"
     user_id: UserId
     address: str
+    """Sealed with the person's key; in clear in facts from before there were keys."""
     chain_id: int
     contract: bool = False
     """Whether the address is a contract, which is somebody's on its own chain alone."""
+    account: str | None = None
+    """What is one person's alone, after CAIP-10, as a keyed digest."""
     at: datetime
 
 
@@ -30,8 +33,9 @@ class WalletLinked(Fact):
     chain: str | None = None
     """`evm:1` of a contract, `bitcoin`; none for a key that is the same on every EVM chain."""
     address: str
+    """Sealed with the person's key."""
     account: str
-    """What is one person's alone, after CAIP-10: `eip155:0x…` (every chain), `eip155:1:0x…`, `bip122:…:bc1…`."""
+    """The keyed digest of `eip155:0x…` (every chain), `eip155:1:0x…` (a contract) or `bip122:…:bc1…`, after CAIP-10."""
     at: datetime
 
 
@@ -41,6 +45,14 @@ class WalletUnlinked(Fact):
     type: ClassVar = "wallet.unlinked.v1"
     user_id: UserId
     wallet_id: WalletId
+    at: datetime
+
+
+class PersonErased(Fact):
+    """The person wanted to be forgotten: their key is destroyed, and what was sealed with it can't be read any more."""
+
+    type: ClassVar = "wallet.person_erased.v1"
+    user_id: UserId
     at: datetime
 
 

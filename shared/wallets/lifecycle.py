@@ -8,7 +8,14 @@ from shared.kernel.decision import By
 from shared.kernel.errors import Bug, Conflict, Forbidden, NotFound
 from shared.kernel.facts import Fact
 from shared.kernel.ids import KeyId, MerchantId, UserId, WalletId
-from shared.wallets.facts import ApiKeyCreated, ApiKeyRevoked, WalletLinked, WalletRegistered, WalletUnlinked
+from shared.wallets.facts import (
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    PersonErased,
+    WalletLinked,
+    WalletRegistered,
+    WalletUnlinked,
+)
 from shared.wallets.model import MOST_WALLETS, ApiKey, CreateApiKey, User, Wallet
 
 
@@ -17,6 +24,13 @@ class WalletTaken(Conflict):
 
     type = "wallet-taken"
     title = "This wallet belongs to another account"
+
+
+class NotErasable(Conflict):
+    """Others still have claims on the person, or the person on others."""
+
+    type = "not-erasable"
+    title = "You can't be erased yet"
 
 
 class LastWallet(Conflict):
@@ -89,6 +103,17 @@ def unlink(user: User | None, wallet_id: WalletId, *, now: datetime) -> Sequence
     return (WalletUnlinked(user_id=user.user_id, wallet_id=wallet_id, at=now),)
 
 
+def erase(user: User | None, open_: Sequence[str], *, now: datetime) -> Sequence[Fact]:
+    """Return the fact of an erasure; none when it was done before. Raises NotFound, NotErasable naming what is open."""
+    if user is None:
+        raise NotFound("There is no such account.")
+    if user.erased_at is not None:
+        return ()
+    if open_:
+        raise NotErasable(f"Still open: {', '.join(open_)}. Finish or close these first.", open=list(open_))
+    return (PersonErased(user_id=user.user_id, at=now),)
+
+
 def evolve_user(user: User | None, fact: Fact) -> User:
     """Return the person after `fact`."""
     if user is None and isinstance(fact, WalletRegistered):
@@ -99,7 +124,10 @@ def evolve_user(user: User | None, fact: Fact) -> User:
             chain_id=fact.chain_id,
             registered_at=fact.at,
             contract=fact.contract,
+            account=fact.account,
         )
+    if user is not None and user.erased_at is None and isinstance(fact, PersonErased):
+        return user.model_copy(update={"address": "", "account": None, "linked": (), "erased_at": fact.at})
     if user is not None and isinstance(fact, WalletLinked):
         told = Wallet.model_validate({**fact.model_dump(exclude={"user_id", "at"}), "linked_at": fact.at})
         return user.model_copy(update={"linked": (*user.linked, told)})

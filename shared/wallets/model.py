@@ -98,7 +98,11 @@ class Wallet(Frozen):
 
 
 class User(Frozen):
-    """A person: the fold of a stream `usr_…`, one row of `users`. `address` is in lower case."""
+    """A person: the fold of a stream `usr_…`, one row of `users`.
+
+    Addresses are sealed with the person's key there, and accounts are keyed digests. Where a person is read to be
+    shown, addresses are in clear, in lower case on EVM chains.
+    """
 
     user_id: UserId
     merchant_id: MerchantId
@@ -109,6 +113,8 @@ class User(Frozen):
     linked: tuple[Wallet, ...] = ()
     unlinked_at: datetime | None = None
     """When the wallet that they came with was unlinked."""
+    account: str | None = None
+    erased_at: datetime | None = None
 
     @property
     def wallets(self) -> tuple[Wallet, ...]:
@@ -119,9 +125,11 @@ class User(Frozen):
             kind=kind,
             chain=chain,
             address=self.address,
-            account=evm_account(self.address, self.chain_id if self.contract else None),
+            account=self.account or evm_account(self.address, self.chain_id if self.contract else None),
             linked_at=self.registered_at,
         )
+        if self.erased_at is not None:
+            return ()
         return self.linked if self.unlinked_at is not None else (first, *self.linked)
 
 

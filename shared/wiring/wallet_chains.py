@@ -11,6 +11,7 @@ from shared.settings import ChainSettings, ChainsSettings, WalletSearchSettings
 from shared.wallets.chain_ports import Chains, Holdings, Network
 from shared.wiring.chains import evm_chain
 from shared.wiring.resources import database, region
+from shared.wiring.wallets import person_keys
 
 
 @cache
@@ -19,7 +20,7 @@ def chains() -> Chains:
     known, searched = ChainsSettings.from_env().chains, WalletSearchSettings.from_env().chains
     nodes = {settings.name: _node(settings, settings.name in searched) for settings in known}
     return Chains(
-        people=PostgresPeople(database(), region=region()),
+        people=PostgresPeople(database(), region=region(), keys=person_keys()),
         holdings={name: holdings for name, (holdings, _) in nodes.items()},
         networks={name: network for name, (_, network) in nodes.items()},
         books=PostgresPersonBooks(database(), hot_wallets=[each.hot_wallet.lower() for each in known]),

@@ -2,13 +2,21 @@
 
 from functools import cache
 
+from shared.adapters.person_keys import PersonKeys
 from shared.adapters.postgres.person_books import PostgresPersonBooks
 from shared.adapters.postgres.wallets import PostgresApiKeys, PostgresNonces, PostgresPeople, PostgresShopOwners
-from shared.settings import ChainsSettings, EvmNodeSettings, SignInSettings
+from shared.adapters.sealing import Sealer
+from shared.settings import ChainsSettings, EvmNodeSettings, SealingSettings, SignInSettings
 from shared.wallets.ports import ApiKeys, ContractWallets, Linking, Proof, SigningIn, SignInTerms
 from shared.wallets.siwe import BITCOIN_CHAINS
 from shared.wiring.edge import customer_tokens
 from shared.wiring.resources import clock, database, region
+
+
+@cache
+def person_keys() -> PersonKeys:
+    """Return what makes and opens the keys that personal facts are sealed with."""
+    return PersonKeys(Sealer(SealingSettings.from_env()))
 
 
 @cache
@@ -17,7 +25,7 @@ def signing_in() -> SigningIn:
     db, settings = database(), SignInSettings.from_env()
     return SigningIn(
         nonces=PostgresNonces(db, most_per_minute=settings.tries_per_minute),
-        people=PostgresPeople(db, region=region()),
+        people=PostgresPeople(db, region=region(), keys=person_keys()),
         terms=SignInTerms(settings.domain, settings.chain_ids, BITCOIN_CHAINS.get(settings.bitcoin_network)),
         clock=clock(),
     )

@@ -30,10 +30,16 @@ from shared.wallets.ports import Linking
 from shared.wallets.siwe import BITCOIN_CHAINS, MalformedMessage, SignInRefused
 from shared.wallets.unlink_wallet import unlink_wallet
 from tests.integration.shops_rows import not_as_their_events_say
-from tests.integration.test_wallets import Door
+from tests.integration.test_wallets import KEYS, Door
 from tests.signing import DOMAIN, PERSON, message, signature_of
 
 OWNERS = Sql("select account, user_id from wallet_owners order by account")
+IN_CLEAR = Sql("update users set address = :address, account = null where user_id = :user_id")
+KEYLESS = Sql("delete from person_keys")
+EVERYTHING = Sql(
+    "select convert_from(body, 'UTF8') from events union all select convert_from(body, 'UTF8') from outbox"
+    " union all select users::text from users union all select wallet_owners::text from wallet_owners"
+)
 OTHER: LocalAccount = Account.from_key("0x" + "43" * 32)
 COIN_KEY = PrivateKey(bytes(31) + b"\x07")
 COIN_ADDRESS = str(bech32.encode("bcrt", 0, hashes.hash160(COIN_KEY.public_key.format())))
@@ -129,7 +135,8 @@ async def test_a_bitcoin_address_is_linked_by_what_it_signed(database: str, simp
     text = await hall.bitcoin_statement(me)
     view = (await hall.link(me, text, signed("bitcoin", COIN_KEY, text, simple=simple), "bitcoin")).wallets[-1]
     assert (view.kind, view.chain, view.address, view.signs_in) == ("bitcoin", "bitcoin", COIN_ADDRESS, False)
-    assert (f"bip122:{BITCOIN_CHAINS['regtest']}:{COIN_ADDRESS}", me) in [(*row,) for row in await hall.db.run(OWNERS)]
+    account = KEYS.account(f"bip122:{BITCOIN_CHAINS['regtest']}:{COIN_ADDRESS}")
+    assert (account, me) in [(*row,) for row in await hall.db.run(OWNERS)]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +216,8 @@ async def test_signing_in_and_linking_the_same_new_wallet_at_once_gives_it_to_on
     )
     same = told[1].user_id == me
     assert told[0] == ("ok" if same else "wallet-taken")
-    assert len([row for row in await hall.db.run(OWNERS) if fresh.address.lower() in row[0]]) == 1
+    account = KEYS.account(f"eip155:{fresh.address.lower()}")
+    assert len([row for row in await hall.db.run(OWNERS) if row[0] == account]) == 1
 
 
 async def test_one_person_has_so_many_wallets_and_no_more(database: str) -> None:
@@ -229,10 +237,31 @@ async def test_one_person_has_so_many_wallets_and_no_more(database: str) -> None
 async def test_a_person_from_before_is_found_by_the_address_they_came_with(database: str) -> None:
     hall = Hall(database)
     me = await hall.enter()
-    before = Sql("update users set contract = false, linked = '[]' where user_id = :user_id")
-    await hall.db.run(before, user_id=me)
-    assert await hall.enter() == me
+    await hall.db.run(IN_CLEAR, user_id=me, address=PERSON.address.lower())
+    await hall.db.run(KEYLESS)
     assert [(*row,) for row in await hall.db.run(OWNERS)] == [(f"eip155:{PERSON.address.lower()}", me)]
+    assert await hall.enter() == me
+    eve = await hall.enter(OTHER)
+    for user, expected in ((eve, "wallet-taken"), (me, "ok")):
+        text = await hall.statement_for(user, PERSON)
+        assert await outcome(hall.link(user, text, signature_of(text))) == expected
+    assert await hall.wallets(me) == [PERSON.address.lower()]
+    third = Account.create()
+    await hall.link_key(me, third)
+    assert await hall.wallets(me) == [PERSON.address.lower(), third.address.lower()]
+
+
+async def test_no_fact_and_no_row_tells_an_address(database: str) -> None:
+    hall = Hall(database)
+    me = await hall.enter()
+    await hall.link_key(me)
+    text = await hall.bitcoin_statement(me)
+    await hall.link(me, text, signed("bitcoin", COIN_KEY, text), "bitcoin")
+    told = "".join(str(each) for (each,) in await hall.db.run(EVERYTHING))
+    assert "sealed:" in told
+    for address in (PERSON.address, OTHER.address, COIN_ADDRESS):
+        assert address.lower() not in told.lower()
+    assert not_as_their_events_say(database, "usr_") == []
 
 
 # Contract wallets
@@ -276,7 +305,8 @@ async def test_a_contract_wallet_signs_in_by_its_owners_signature(
     assert await enter(OTHER) == me
     with pytest.raises(SignInRefused):
         await enter(key)
-    assert [row[0] for row in await hall.db.run(OWNERS) if row[1] == me] == [f"eip155:31337:{address.lower()}"]
+    account = KEYS.account(f"eip155:31337:{address.lower()}")
+    assert [row[0] for row in await hall.db.run(OWNERS) if row[1] == me] == [account]
     assert not_as_their_events_say(database, "usr_") == []
 
 

@@ -13,16 +13,21 @@ from eth_account import Account
 from emulators.demo_data import ALL_COINS, MNEMONIC, OWNER_KEY, SHOPS, shops
 from emulators.keys import keys
 from emulators.seed import seed
+from shared.adapters.person_keys import PersonKeys
 from shared.adapters.postgres.database import Connection, Database, Sql
 from shared.adapters.postgres.replay import replay
 from shared.adapters.postgres.shops import PostgresCards, PostgresPlaces
-from shared.settings import PostgresSettings
+from shared.adapters.sealing import Sealer
+from shared.settings import PostgresSettings, SealingSettings
 
 COUNTS = Sql(
     "select (select count(*) from shops), (select count(*) from menus), (select count(distinct shop_id) from stock),"
     " (select count(*) from users), (select count(distinct shop_id) from recipes)"
 )
-OWNER_OF = Sql("select users.address from users join shops using (merchant_id) where shop_id = :shop_id")
+OWNER_OF = Sql(
+    "select w.account from wallet_owners w join users using (user_id) join shops using (merchant_id)"
+    " where shop_id = :shop_id"
+)
 
 
 @pytest.fixture
@@ -58,15 +63,16 @@ async def test_a_seeding_fills_the_platform_and_another_adds_nothing(env: Mappin
     assert (shops_, menus, stocked) == (SHOPS, SHOPS, SHOPS)
     assert people == len({shop.merchant.number for shop in shops()})
     assert replay(Connection(settings)).differences == []
-    await _is_found_first(db)
+    await _is_found_first(db, env)
     db.close()
 
 
-async def _is_found_first(db: Database) -> None:
+async def _is_found_first(db: Database, env: Mapping[str, str]) -> None:
     cards = PostgresCards(db)
     (nearest,) = await PostgresPlaces(db, cards).near(13.4132, 52.5219, radius_m=100, limit=1)
     card = (await cards.of([nearest.shop_id]))[nearest.shop_id]
     assert (nearest.distance_m, json.loads(card.listed)["accepts"]) == (0.0, [*ALL_COINS])
     assert card.week.standing(datetime.now(UTC)) == (True, None)
-    ((address,),) = await db.run(OWNER_OF, shop_id=nearest.shop_id)
-    assert Account.from_key(OWNER_KEY).address.lower() == address
+    ((account,),) = await db.run(OWNER_OF, shop_id=nearest.shop_id)
+    known = PersonKeys(Sealer(SealingSettings.from_env(env)))
+    assert account == known.account(f"eip155:{Account.from_key(OWNER_KEY).address.lower()}")

@@ -32,6 +32,7 @@ from shared.wallets.get_wallet_balances import get_wallet_balances
 from shared.wallets.list_wallet_transactions import list_wallet_transactions
 from tests.integration.paying import Paying
 from tests.integration.test_linked_wallets import COIN_ADDRESS, COIN_KEY, Hall, who
+from tests.integration.test_wallets import KEYS
 
 GWEI = 10**9
 WATCHED = Sql("insert into watched_addresses (chain, watch_key, payment_id) values (:chain, :watch_key, 'pay')")
@@ -54,7 +55,7 @@ class Wealth(Hall):
             "evm:5": EvmHoldings(dead, []),
         }
         networks: dict[str, Network] = {"bitcoin": node, "evm:31337": EvmNetwork(evm, chain_id=31337, native=Asset.ETH)}
-        people, books = PostgresPeople(self.db, region="test"), PostgresPersonBooks(self.db)
+        people, books = PostgresPeople(self.db, region="test", keys=KEYS), PostgresPersonBooks(self.db)
         self.chains = Chains(people, holdings, networks, books)
 
     async def balances(self, user: UserId, wallet_id: WalletId) -> dict[str, ChainBalances]:

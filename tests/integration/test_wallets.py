@@ -12,13 +12,15 @@ from eth_account import Account
 
 from shared.adapters.evm.contract_wallets import EvmContractWallets
 from shared.adapters.evm.personal_sign import PersonalSignatures
+from shared.adapters.person_keys import PersonKeys
 from shared.adapters.postgres.database import Database, Sql
 from shared.adapters.postgres.edge import PostgresEdge
 from shared.adapters.postgres.wallets import PostgresApiKeys, PostgresNonces, PostgresPeople, PostgresShopOwners
+from shared.adapters.sealing import Sealer
 from shared.kernel.decision import AlreadyAnswered, By, Claim, Role
 from shared.kernel.errors import Forbidden, NotFound, TooMany
 from shared.kernel.ids import KeyId, MerchantId, ShopId, UserId
-from shared.settings import PostgresSettings
+from shared.settings import PostgresSettings, SealingSettings
 from shared.wallets.create_api_key import create_api_key
 from shared.wallets.model import CreateApiKey, SignedIn, SignIn
 from shared.wallets.ports import ApiKeys, Proof, SigningIn, SignInTerms
@@ -35,6 +37,9 @@ COUNTS = Sql(
 )
 EXPIRE = Sql("update nonces set expires_at = clock_timestamp() - interval '1 second'")
 KEPT = Sql("select convert_from(reply, 'UTF8') from idempotency")
+
+
+KEYS = PersonKeys(Sealer(SealingSettings(bytes(32))))
 
 
 class FixedTokens:
@@ -57,7 +62,7 @@ class Door:
         self.db = Database(PostgresSettings(url, connections=8))
         self.using = SigningIn(
             nonces=PostgresNonces(self.db, most_per_minute=most),
-            people=PostgresPeople(self.db, region="test"),
+            people=PostgresPeople(self.db, region="test", keys=KEYS),
             terms=SignInTerms(DOMAIN, frozenset({31337})),
             clock=FixedClock(NOW),
         )

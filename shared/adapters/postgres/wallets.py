@@ -2,12 +2,14 @@
 
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
 from pg8000.exceptions import DatabaseError
 
+from shared.adapters.person_keys import PersonKey, PersonKeys
 from shared.adapters.postgres.database import Database, Sql
 from shared.adapters.postgres.statement import StateTable, rows_sql
 from shared.adapters.postgres.store import StateStore, stored
@@ -33,7 +35,11 @@ signed as (
   insert into sign_ins (nonce, user_id)
   select :nonce::text, case when exists (select from spent) then :user_id::text
                             when refuse('CR004', 'nonce spent') then null end
-  returning 1)""",
+  returning 1),
+keyed as (
+  insert into person_keys (user_id, sealed_key)
+  select :user_id::text, :sealed_key::bytea where :sealed_key::bytea is not null
+  on conflict (user_id) do nothing returning 1)""",
 )
 _PERSON: Final = StateTable(name="users", key="user_id", model=User, evolve=evolve_user)
 """People, where no nonce is used up."""
@@ -41,7 +47,7 @@ API_KEYS: Final = StateTable(name="api_keys", key="key_id", model=ApiKey, evolve
 
 _RETURNING: Final = Sql(
     """
-with known as (select user_id from wallet_owners where account = :account),
+with known as (select user_id from wallet_owners where account in (:account, :before)),
 spent as (
   delete from nonces where nonce = :nonce and expires_at > clock_timestamp() and exists (select from known)
   returning nonce),
@@ -92,6 +98,8 @@ _KEYS: Final = rows_sql(
 )
 
 
+_KEY_OF: Final = Sql("select sealed_key from person_keys where user_id = :user_id")
+_OWNER_BEFORE: Final = Sql("select user_id from wallet_owners where account = :account")
 _LIVE: Final = Sql("select exists (select from nonces where nonce = :nonce and expires_at > clock_timestamp())")
 
 
@@ -148,26 +156,30 @@ def client_digest(client: str) -> bytes:
 
 
 class PostgresPeople(StateStore[User]):
-    """The people by their address."""
+    """The people by their wallets. What is personal is sealed here, before it enters a fact."""
 
-    def __init__(self, db: Database, *, region: str) -> None:
+    def __init__(self, db: Database, *, region: str, keys: PersonKeys) -> None:
         super().__init__(db, USERS, region=region)
         self._people = StateStore(db, _PERSON, region=region)
+        self._keys = keys
 
     async def sign_in(self, registered: WalletRegistered, nonce: str, *, by: By, now: datetime) -> User:
         """Use the nonce up and return the person whose wallet this is, registered in the same commit if new."""
-        account = evm_account(registered.address, registered.chain_id if registered.contract else None)
+        before = evm_account(registered.address, registered.chain_id if registered.contract else None)
+        account, user_id = self._keys.account(before), registered.user_id
         for _ in range(2):
-            ((user_id, signed),) = await self._db.run(_RETURNING, account=account, nonce=nonce)
-            if user_id is not None:
+            ((known, signed),) = await self._db.run(_RETURNING, account=account, before=before, nonce=nonce)
+            if known is not None:
                 if not signed:
                     raise _spent()
-                found = await self.load(user_id)
+                found = await self.load(known)
                 assert found is not None, "people are never deleted"
                 return found.state
-            decided = Decided((registered,), params={"nonce": nonce, "user_id": registered.user_id})
+            key, sealed_key = self._keys.fresh(user_id)
+            sealed = registered.model_copy(update={"address": key.seal(registered.address), "account": account})
+            params = {"nonce": nonce, "user_id": user_id, "sealed_key": sealed_key}
             try:
-                return (await self.append(registered.user_id, None, decided, by=by, now=now)).state
+                return (await self.append(user_id, None, Decided((sealed,), params=params), by=by, now=now)).state
             except Fenced:
                 raise _spent() from None
             except DatabaseError as error:
@@ -177,26 +189,52 @@ class PostgresPeople(StateStore[User]):
 
     async def link(self, linked: WalletLinked, nonce: str, *, by: By, now: datetime) -> Stored[User]:
         """Use the nonce up and link the wallet, in one commit; one that is theirs already changes nothing."""
+        user_id, account = linked.user_id, self._keys.account(linked.account)
+        owner = await self._db.run(_OWNER_BEFORE, account=linked.account)
+        if owner and owner[0][0] != user_id:
+            raise _taken()
+        key, sealed_key = await self._key_of(user_id) or self._keys.fresh(user_id)
+        sealed = linked.model_copy(update={"address": key.seal(linked.address), "account": account})
 
         def rule(user: User | None) -> Decided:
-            return Decided(link(user, linked), params={"nonce": nonce, "user_id": linked.user_id})
+            facts = () if owner else link(user, sealed)
+            return Decided(facts, params={"nonce": nonce, "user_id": user_id, "sealed_key": sealed_key})
 
         try:
-            return await self.decide(linked.user_id, rule, by=by, now=now)
+            return await self._opened(await self.decide(user_id, rule, by=by, now=now))
         except Fenced:
             raise _spent() from None
         except DatabaseError as error:
             if not _is_known(error):
                 raise
-            raise WalletTaken("It signs in, or is linked, as somebody else: unlink it there first.") from None
+            raise _taken() from None
 
     async def unlink(self, user_id: UserId, wallet_id: WalletId, *, by: By, now: datetime) -> Stored[User]:
         """Take a wallet from its person."""
-        return await self._people.decide(user_id, lambda user: unlink(user, wallet_id, now=now), by=by, now=now)
+        left = await self._people.decide(user_id, lambda user: unlink(user, wallet_id, now=now), by=by, now=now)
+        return await self._opened(left)
 
     async def person(self, user_id: UserId) -> Stored[User] | None:
-        """Return a person, or None."""
-        return await self.load(user_id)
+        """Return a person with their addresses in clear, or None, also for one who was erased."""
+        found = await self.load(user_id)
+        return await self._opened(found) if found is not None and found.state.erased_at is None else None
+
+    async def _key_of(self, user_id: UserId) -> tuple[PersonKey, bytes] | None:
+        rows = await self._db.run(_KEY_OF, user_id=user_id)
+        return (self._keys.opened(user_id, bytes(rows[0][0])), bytes(rows[0][0])) if rows else None
+
+    async def _opened(self, found: Stored[User]) -> Stored[User]:
+        """Return a person with their addresses in clear."""
+        user, kept = found.state, await self._key_of(found.state.user_id)
+        if kept is None:
+            return found  # from before there were keys
+        linked = tuple(each.model_copy(update={"address": kept[0].open(each.address)}) for each in user.linked)
+        clear = {"address": kept[0].open(user.address), "linked": linked}
+        return replace(found, state=user.model_copy(update=clear))
+
+
+def _taken() -> WalletTaken:
+    return WalletTaken("It signs in, or is linked, as somebody else: unlink it there first.")
 
 
 def _spent() -> SignInRefused:
