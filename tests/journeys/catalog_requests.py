@@ -34,7 +34,7 @@ OPEN: Final = {"search_menu": ""}
 QUERIES: Final[dict[str, dict[str, str]]] = {
     "export_menu": {"format": "csv"},
     "list_discounts": {"limit": "10"},
-    "search_menu": {"q": "flat wite", "on_sale": "false", "limit": "5"},
+    "search_menu": {"q": "flatwite", "on_sale": "false", "limit": "5"},
 }
 
 
@@ -100,8 +100,8 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/code": ("", "AB", "welcome", "A" * 33, "-AB", "WELCOME 10", "ГОСТЬ-10", 1, ["WELCOME"]),
         "/rate_bp": (0, -1, 10_001, 10.5, "1000", True, None),
         "/amount": ("100", "0", "-1"),
-        "/minimum": ("-1", "4.20", None, "1" + "0" * 10, 100),
-        "/maximum": ("0", "-1", 500),
+        "/minimum": ("-1", "4.20", None, "1" + "0" * 10, 4.2),
+        "/maximum": ("0", "-1", 4.2),
         "/starts_at": ("2099-01-01T00:00:00Z", "2026-01-01", "2026-01-01T00:00:00", "soon", 0),
         "/uses": (0, -1, 1.5, "100", 10**10, True),
         "/active": ("yes", 1, None),
