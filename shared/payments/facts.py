@@ -7,6 +7,9 @@ from typing import ClassVar
 from shared.kernel.facts import Fact
 from shared.kernel.ids import MerchantId, OrderId, PaymentId, RefundId, ShopId, UserId
 from shared.kernel.money import Asset, Fiat, Frozen, Money, Units
+from shared.payments.refund_values import RefundDelay as RefundDelay
+from shared.payments.refund_values import RefundLine as RefundLine
+from shared.payments.refund_values import RefundRate as RefundRate
 from shared.payments.sweep_facts import SweepMoved as SweepMoved
 from shared.payments.sweep_facts import SweepPlanned as SweepPlanned
 from shared.payments.sweep_values import PaymentSweep
@@ -248,24 +251,6 @@ class BlockScanned(Fact):
     scanned_at: datetime
 
 
-class RefundRate(StrEnum):
-    """How many coins a refund is: as many as came, or what they were worth then at the rate of now."""
-
-    COINS = "coins"
-    FIAT_NOW = "fiat_now"
-
-
-class RefundDelay(StrEnum):
-    """What an approved refund waits for."""
-
-    NOT_FINAL = "not_final"
-    COINS_GONE = "coins_gone"
-    WALLET_SHORT = "wallet_short"
-    FEE_TOO_HIGH = "fee_too_high"
-    REFUSED = "refused"
-    FAILED = "failed"
-
-
 class RefundMarket(Frozen):
     """The rate that a refund at the value of now was counted by: fiat per whole coin, with each feed's word."""
 
@@ -301,6 +286,8 @@ class RefundRequested(RefundFact):
     by_customer: bool
     approvals: int
     reason: str | None = None
+    lines: tuple[RefundLine, ...] = ()
+    """What it is for, where it was asked for by lines of the order."""
 
 
 class RefundApproved(RefundFact):

@@ -32,6 +32,7 @@ def _requested(fact: facts.RefundRequested) -> Refund:
         by_customer=fact.by_customer,
         approvals=fact.approvals,
         reason=fact.reason,
+        lines=fact.lines,
         requested_at=fact.at,
         changed_at=fact.at,
     )

@@ -4,12 +4,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.kernel.ids import OrderId, PaymentId, RefundId, ShopId
 from shared.kernel.money import Fiat, Frozen, KnownAsset, Money, Units
 from shared.kernel.text import Line
-from shared.payments.facts import RefundDelay, RefundRate
+from shared.payments.facts import RefundDelay, RefundLine, RefundRate
 
 POLICY: Final = "policy"
 """Who approves what needs nobody's consent, and declines what nothing is left of."""
@@ -71,6 +71,7 @@ class Refund(Frozen):
     requested_by: str
     by_customer: bool
     approvals: int
+    lines: tuple[RefundLine, ...] = ()
     approved_by: tuple[str, ...] = ()
     declined_by: str | None = None
     reason: str | None = None
@@ -94,8 +95,21 @@ class RequestRefund(Frozen):
     )
     asset: KnownAsset | None = Field(default=None, description="The payment's own, unless another coin arrived")
     units: Units | None = Field(default=None, ge=1, description="Base units: satoshi, wei, token units")
+    lines: tuple[RefundLine, ...] = Field(
+        default=(),
+        max_length=50,
+        description="For the shop, instead of `units`: lines of the order, at the rate of the quote",
+    )
     rate: RefundRate | None = Field(default=None, description="For the shop to choose; else the platform's policy")
     reason: Line | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "RequestRefund":
+        if self.lines and (self.units is not None or self.asset is not None):
+            raise ValueError("lines: name lines, or units of an asset, not both")
+        if len({line.line for line in self.lines}) != len(self.lines):
+            raise ValueError("lines: each line once")
+        return self
 
 
 class DecideRefund(Frozen):
@@ -140,6 +154,7 @@ class RefundView(Frozen):
     approved: int = Field(description="As many have")
     approved_by: tuple[str, ...] = ()
     reason: str | None
+    lines: tuple[RefundLine, ...] = Field(default=(), description="Lines of the order that it is for")
     txids: tuple[str, ...] = Field(
         description="The transactions that may pay it: one of them confirms, the others can't"
     )

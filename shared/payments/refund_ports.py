@@ -8,13 +8,14 @@ from typing import Protocol
 from shared.kernel.clock import Clock
 from shared.kernel.decision import By, Page, Stored
 from shared.kernel.facts import Fact
-from shared.kernel.ids import MerchantId, PaymentId, RefundId, ShopId
+from shared.kernel.ids import MerchantId, OrderId, PaymentId, RefundId, ShopId
 from shared.kernel.money import Asset, Fiat
 from shared.kernel.store import Store
 from shared.payments.chain import ReceiveAddress
 from shared.payments.facts import RefundMarket
 from shared.payments.ledger import Position
 from shared.payments.model import Payment
+from shared.payments.refund_lines import LineValue
 from shared.payments.refund_model import Refund, RefundState
 from shared.payments.refund_policy import RefundPolicy
 
@@ -32,6 +33,10 @@ class RefundStore(Store[Payment], Protocol):
 
     async def given_since(self, shop_id: ShopId, since: datetime) -> int:
         """Return the minor units that the shop's people gave back since then and nobody else agreed to."""
+        ...
+
+    async def lines(self, order_id: OrderId) -> Sequence[LineValue]:
+        """Return what was paid for each line of the order."""
         ...
 
     async def watched(self, chain: str, key: str) -> bool:

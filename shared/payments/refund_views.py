@@ -26,6 +26,7 @@ def refund_view(payment: Payment, refund: Refund, *, to_the_shop: bool = False) 
         approved=min(len(refund.approved_by), refund.approvals),
         approved_by=refund.approved_by if to_the_shop else (),
         reason=refund.reason,
+        lines=refund.lines,
         txids=tuple(signed.txid for signed in refund.signed),
         height=refund.mined.height if refund.mined else None,
         fee=refund.fee,

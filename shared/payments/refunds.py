@@ -4,6 +4,7 @@ A refund is reserved by the fact that asks for it, on the payment's own stream: 
 second one finds them taken.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -21,6 +22,7 @@ from shared.payments.held import claims
 from shared.payments.ledger import Position
 from shared.payments.lifecycle import visible, who
 from shared.payments.model import Payment
+from shared.payments.refund_lines import LineValue, units_of
 from shared.payments.refund_model import POLICY, DecideRefund, Refund, RefundState, RequestRefund
 from shared.payments.refund_policy import MOST, MOST_DECLINED, RefundPolicy
 
@@ -84,12 +86,14 @@ def request(
     market: facts.RefundMarket | None,
     policy: RefundPolicy,
     given_today: int = 0,
+    values: Sequence[LineValue] = (),
     by: By,
     now: datetime,
 ) -> tuple[Fact, ...]:
     """Return requested, and approved where nobody has to agree. `market` is needed at the rate of now.
 
-    `given_today`: minor units that the shop's people gave back in 24 hours without anybody else's consent.
+    `given_today`: minor units that the shop's people gave back in 24 hours without anybody else's consent;
+    `values`: the lines of the order, where the refund names some.
     Raises NotFound, Invalid, RefundExceedsHeld, RefundTooSmall, RefundClosed.
     """
     payment = visible(position.payment, by)
@@ -100,8 +104,8 @@ def request(
     asset = command.asset or payment.asset
     rate = rate_of(command, shop=shop, policy=policy)
     free = available(position, asset)
-    most = free.held + free.revenue if shop else free.held
-    units = most if command.units is None else command.units
+    most = free.revenue if command.lines else free.held + free.revenue if shop else free.held
+    units = _wanted(payment, command, values, shop=shop, most=most)
     if units > most or not most:
         left = Money(asset=asset, units=most)
         raise RefundExceedsHeld(f"{left} can be given back now.", available=left)
@@ -110,7 +114,8 @@ def request(
     if units < policy.floor(asset):
         raise RefundTooSmall(f"Less than {whole(policy.floor(asset), asset.decimals)} {asset} is not sent.")
     amount, worth = Money(asset=asset, units=units), worth_then(payment, asset, units)
-    of_settled = max(units - free.held, 0)
+    # What is held is the customer's already: lines of the order are given back out of what the shop has for them.
+    of_settled = units if command.lines else max(units - free.held, 0)
     automatic = _automatic(payment, worth, of_settled, policy, given_today if shop else None)
     about: dict[str, Any] = {**who(payment), "refund_id": refund_id, "at": now}
     requested = facts.RefundRequested(
@@ -126,8 +131,18 @@ def request(
         by_customer=not shop,
         approvals=0 if automatic else policy.approvals,
         reason=command.reason,
+        lines=command.lines,
     )
     return (requested, facts.RefundApproved(**about, approved_by=POLICY)) if automatic else (requested,)
+
+
+def _wanted(payment: Payment, command: RequestRefund, values: Sequence[LineValue], *, shop: bool, most: int) -> int:
+    """Return the base units that are asked for, before the rate of now. Raises Invalid."""
+    if not command.lines:
+        return most if command.units is None else command.units
+    if not shop:
+        raise Invalid("lines: a shop gives back by lines; what is yours is there without naming any.")
+    return units_of(payment, command.lines, values)
 
 
 def _must_have_room(payment: Payment) -> None:

@@ -40,6 +40,7 @@ async def request_refund(
     to = await destination(payment, command.to, using=using)
     market = await _market(payment, command, by=by, using=using)
     refund_id, now = RefundId.new(), using.clock.now()
+    values = await using.store.lines(payment.order_id) if command.lines else ()
     today = await using.store.given_since(payment.shop_id, now - _A_DAY) if shops(payment, by) else 0
 
     async def rule(present: Payment | None) -> Sequence[Fact]:
@@ -54,6 +55,7 @@ async def request_refund(
             market=market,
             policy=using.policy,
             given_today=today,
+            values=values,
             by=by,
             now=now,
         )

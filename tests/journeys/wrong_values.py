@@ -83,6 +83,7 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/asset": ASSETS,
         "/units": (*UNITS_OF_COINS, "0"),
         "/rate": ("now", "fiat_now", "COINS", ""),
+        "/lines": ([{"line": 0}], [{}], {}, None),
         "/reason": ("x" * 201, "two\nlines"),
         "/from": (ELSEWHERE,),
     },

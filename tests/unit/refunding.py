@@ -14,6 +14,7 @@ from shared.payments import facts
 from shared.payments.chain import ReceiveAddress
 from shared.payments.ledger import Position, moved
 from shared.payments.model import Payment
+from shared.payments.refund_lines import LineValue
 from shared.payments.refund_model import UNDER_WAY, DecideRefund, Refund, RefundState, RequestRefund
 from shared.payments.refund_policy import RefundPolicy
 from shared.payments.refund_sending import about, blocked
@@ -59,10 +60,13 @@ def asked(
     to: ReceiveAddress = TO,
     market: facts.RefundMarket | None = None,
     rate: facts.RefundRate | None = None,
+    lines: Sequence[tuple[int, int]] = (),
+    values: Sequence[LineValue] = (),
 ) -> tuple[Fact, ...]:
-    """Ask for a refund as `by`."""
-    command = RequestRefund(to=to.address, units=units, asset=asset, rate=rate)
-    rules = {"refund_id": RefundId.new(), "to": to, "market": market, "policy": policy}
+    """Ask for a refund as `by`; `lines` are (line, quantity)."""
+    named = tuple(facts.RefundLine(line=line, quantity=quantity) for line, quantity in lines)
+    command = RequestRefund(to=to.address, units=units, asset=asset, rate=rate, lines=named)
+    rules = {"values": values, "refund_id": RefundId.new(), "to": to, "market": market, "policy": policy}
     return request(position, command, **rules, by=by, now=now)  # type: ignore[arg-type]  # as they are named
 
 

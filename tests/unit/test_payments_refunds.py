@@ -18,6 +18,7 @@ from shared.payments import facts
 from shared.payments.facts import RefundDelay, RefundRate
 from shared.payments.ledger import Position, moved
 from shared.payments.lifecycle import HOLD, confirm, who
+from shared.payments.refund_lines import LineValue
 from shared.payments.refund_model import DecideRefund, Refund, RefundState
 from shared.payments.refund_policy import MOST, MOST_DECLINED, RefundPolicy, policy_of
 from shared.payments.refund_sending import blocked, intent_of, lapsed, signed_fact
@@ -78,6 +79,43 @@ def test_the_shop_gives_revenue_back_as_well_and_what_is_held_goes_first() -> No
     assert refund_of(requested(settled(), shop=True)).amount.units == 2500
     with pytest.raises(RefundExceedsHeld):
         requested(settled(), shop=True, units=2501)
+
+
+LINES = (LineValue(210, 3), LineValue(100, 1), LineValue(0, 1), LineValue(110, 1))
+"""What was paid for the lines of an order of 4.20 EUR, for which 1000 base units were due."""
+
+
+def by_lines(position: Position, *lines: tuple[int, int], shop: bool = True) -> Position:
+    return requested(position, shop=shop, lines=lines, values=LINES)
+
+
+def test_a_shop_gives_lines_back_from_its_revenue_at_the_rate_of_the_quote_and_leaves_what_is_held() -> None:
+    position = by_lines(settled(), (0, 1), (1, 1))
+    refund = refund_of(position)
+    assert refund.amount.units == 170 * 1000 // 420
+    assert (refund.of_settled, refund.lines[0].line) == (refund.amount.units, 0)
+    assert available(position, Asset.USDC).held == 1500
+    rest = by_lines(position, (0, 2), (3, 1))
+    assert refund_of(rest).amount.units == 250 * 1000 // 420
+    assert refund_view(rest.payment, refund_of(rest)).lines == refund_of(rest).lines
+    both = sum(refund.amount.units for refund in rest.payment.refunds)
+    assert both <= 1000  # never more than was paid, however it is parted
+
+
+def test_a_line_is_given_back_once_unless_that_was_declined() -> None:
+    position = by_lines(settled(), (1, 1))
+    for lines in (((1, 1),), ((0, 4),), ((4, 1),)):
+        with pytest.raises(Invalid, match="lines"):
+            by_lines(position, *lines)
+    declined = decided(position, "key_a", approve=False)
+    assert refund_of(by_lines(declined, (1, 1))).amount.units == 238
+
+
+def test_lines_are_the_shops_to_give_and_of_a_settled_payment() -> None:
+    with pytest.raises(Invalid, match="a shop gives back by lines"):
+        by_lines(settled(), (0, 1), shop=False)
+    with pytest.raises(RefundExceedsHeld):
+        by_lines(folded(paid(transfer("a", 400))), (1, 1))
 
 
 def test_what_is_asked_for_is_reserved_until_it_is_declined() -> None:

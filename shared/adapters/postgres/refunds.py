@@ -10,6 +10,7 @@ from functools import reduce
 from typing import Final
 
 from pg8000.exceptions import DatabaseError
+from pydantic import TypeAdapter
 
 from shared.adapters.postgres.database import Connection, Database, Row, Sql
 from shared.adapters.postgres.leases import Lease, acquire, release, renew
@@ -22,10 +23,12 @@ from shared.kernel.decision import By, Page, Stored
 from shared.kernel.encoding import to_json
 from shared.kernel.errors import Bug, Fenced
 from shared.kernel.facts import Fact
-from shared.kernel.ids import MerchantId, PaymentId, RefundId, ShopId
+from shared.kernel.ids import MerchantId, OrderId, PaymentId, RefundId, ShopId
+from shared.orders.facts import OrderLine
 from shared.payments.facts import RefundConfirmed, RefundFailed, RefundSigned
 from shared.payments.ledger import Position, moved
 from shared.payments.model import Payment
+from shared.payments.refund_lines import LineValue
 from shared.payments.refund_model import OPEN, POLICY, Refund, RefundState
 from shared.payments.refund_ports import SendTurn, SlotTaken
 from shared.payments.refunds import find
@@ -59,6 +62,8 @@ _OPEN: Final = rows_sql(
     + " or ".join(f"""refunds @> '[{{"state": "{state}"}}]'""" for state in sorted(OPEN))
     + ") order by payment_id limit :limit::int",
 )
+_LINES: Final = Sql("select lines::text from orders where order_id = :order_id")
+_ORDER_LINES: Final = TypeAdapter(tuple[OrderLine, ...])
 _HEIGHTS: Final = Sql("select height, final_height from chain_cursors where chain = :chain")
 _TAKEN: Final = Sql("select slot from hot_wallet_slots where chain = :chain and not spent")
 _TAKE: Final = Sql(
@@ -91,6 +96,12 @@ class PostgresRefunds(StateStore[Payment]):
         """Return the minor units that the shop's people gave back since then and nobody else agreed to."""
         rows = await self._db.run(_GIVEN_SINCE, shop_id=shop_id, since=since, policy=to_json(POLICY))
         return int(rows[0][0])
+
+    async def lines(self, order_id: OrderId) -> Sequence[LineValue]:
+        """Return what was paid for each line of the order."""
+        rows = await self._db.run(_LINES, order_id=order_id)
+        lines = _ORDER_LINES.validate_json(rows[0][0]) if rows else ()
+        return [LineValue(line.payable, line.quantity) for line in lines]
 
     async def watched(self, chain: str, key: str) -> bool:
         """Return whether the address is one that payments were asked to."""
