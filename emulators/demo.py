@@ -54,7 +54,8 @@ class Story:
         customer = Customer(self.url)
         say(f"customer  signed in with a wallet: {customer.user_id}")
         mail = f"{customer.user_id}@example.com"
-        customer.be_told(mail)
+        customer.be_told(mail, mailbox=Mailbox(self._env["AWS_ENDPOINT_URL"]))
+        say(f"customer  confirmed the address {mail}")
         shop, lines = self._choose(customer)
         order = customer.order(shop["shop_id"], lines, note="no sugar, please")
         say(f"customer  ordered for {_fiat(order['total'])}, to be paid by {order['pay_by']}: {order['order_id']}")

@@ -5,6 +5,7 @@ Used by the demo and by the journeys. Blocking. Everything they learn, they lear
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import uuid
@@ -22,6 +23,8 @@ from shared.client.sync import Client
 T = TypeVar("T")
 JSON = dict[str, Any]
 PATIENCE_S = 30.0
+_CODE = re.compile(r"\b[A-Z2-7]{4}-[A-Z2-7]{4}\b")
+"""Of a mail that asks whether the address is its reader's."""
 
 
 class StepFailed(Exception):
@@ -148,10 +151,13 @@ class Customer:
         watching.start()
         return watching
 
-    def be_told(self, email: str, *, language: str = "en") -> None:
-        """Ask to be told by e-mail and on one phone."""
+    def be_told(self, email: str, *, language: str = "en", mailbox: Mailbox | None = None) -> None:
+        """Ask to be told by e-mail and on one phone; with the mailbox, confirm that the address is theirs."""
         self.api.send("POST", "/v1/devices", {"platform": "fcm", "token": uuid.uuid4().hex, "label": "phone"})
         self.api.send("PUT", "/v1/preferences", {"language": language, "email": email})
+        if mailbox is not None:
+            code = until("the mail with the code", lambda: mailbox.code(email))
+            self.api.send("POST", "/v1/preferences/email/confirm", {"code": code})
 
     def shops_near(self, latitude: float, longitude: float, *, radius_m: int = 3000) -> list[JSON]:
         """Return the nearest open shops."""
@@ -246,9 +252,17 @@ class Mailbox:
         self._api = Api(aws_url)
 
     def mails(self, address: str) -> list[str]:
-        """Return the subjects of the mails to an address, in the order they were sent."""
+        """Return the subjects of the mails to an address, in the order they were sent, but of those with a code."""
+        return [str(mail["subject"]) for mail in self._sent(address) if not _CODE.search(str(mail["body"]))]
+
+    def code(self, address: str) -> str | None:
+        """Return the code of the last mail that asked for the address, or None where none came yet."""
+        codes = [found[0] for mail in self._sent(address) if (found := _CODE.search(str(mail["body"])))]
+        return codes[-1] if codes else None
+
+    def _sent(self, address: str) -> list[JSON]:
         sent = self._api.get("/moto-api/data.json").get("ses", {}).get("Message", [])
-        return [str(mail["subject"]) for mail in sent if address in str(mail["destinations"])]
+        return [mail for mail in sent if address in str(mail["destinations"])]
 
     def pushed(self) -> int:
         """Return how many push messages were taken in all."""

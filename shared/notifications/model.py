@@ -113,8 +113,23 @@ class PreferencesView(Frozen):
     channels: tuple[Kind, ...]
     topics: dict[Topic, tuple[Kind, ...]] = Field(default={})
     email: str | None = Field(default=None, examples=["l…@example.com"])
+    email_confirmed: bool | None = Field(
+        default=None, description="Whether its owner has confirmed it; before that nothing else is sent there"
+    )
     quiet_hours: QuietHours | None = None
     changed_at: datetime | None = Field(default=None, description="Absent while nothing was ever set")
+
+
+class ConfirmEmail(Frozen):
+    """The code of the mail that asked."""
+
+    code: str = Field(pattern=r"^[A-Za-z2-7]{4}-?[A-Za-z2-7]{4}$", strict=True, examples=["K7QX-2MPA"], repr=False)
+
+
+class Confirmation(Frozen):
+    """A piece of work: ask for this person's address. Says none."""
+
+    user_id: UserId
 
 
 class DeliveryStatus(StrEnum):

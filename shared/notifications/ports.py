@@ -85,6 +85,16 @@ class Device:
     """The ARN under which SNS knows the device, once it does."""
 
 
+@dataclass(frozen=True, slots=True)
+class Confirming:
+    """What a mail that asks for a confirmation says, and to whom. `number` counts the requests of its person."""
+
+    address: str = field(repr=False)
+    code: str = field(repr=False)
+    language: Language
+    number: int
+
+
 class People(Protocol):
     """Reads and writes preferences and devices."""
 
@@ -93,9 +103,24 @@ class People(Protocol):
         ...
 
     async def set_preferences(
-        self, user_id: UserId, command: SetPreferences, *, if_match: int | None, now: datetime
+        self, user_id: UserId, command: SetPreferences, *, if_match: int | None, by: By, now: datetime
     ) -> tuple[PreferencesView, int]:
-        """Replace what was set and return it with its version. Raises VersionConflict."""
+        """Replace what was set and return it with its version; queue the mail that asks for an address.
+
+        Nothing is asked for one that is confirmed and the same. Raises VersionConflict, TooMany.
+        """
+        ...
+
+    async def begin_confirming(self, user_id: UserId) -> Confirming | None:
+        """Record that the mail of the latest request is attempted, and return what it says; None where none is due."""
+        ...
+
+    async def confirming_failed(self, user_id: UserId, number: int) -> None:
+        """Take the attempt back: surely nothing was sent."""
+        ...
+
+    async def confirm_email(self, user_id: UserId, code: str, *, now: datetime) -> bool:
+        """Count a try of the code; return whether it was the right one, and the address is confirmed now."""
         ...
 
     async def register_device(self, user_id: UserId, command: RegisterDevice, *, now: datetime) -> DeviceView:
@@ -107,7 +132,7 @@ class People(Protocol):
         ...
 
     async def email(self, user_id: UserId) -> str | None:
-        """Return the e-mail address, or None when none is set or no e-mail is wanted."""
+        """Return the e-mail address, or None when none is set or confirmed, or no e-mail is wanted."""
         ...
 
     async def device(self, device_id: DeviceId, user_id: UserId) -> Device | None:
@@ -151,8 +176,8 @@ class Words:
 class Texts(Protocol):
     """Finds the words."""
 
-    def words(self, template: str, language: Language, *, shop: str, order: str) -> Words:
-        """Return the message in this language. `order` is the short number that people see."""
+    def words(self, template: str, language: Language, *, shop: str, order: str, code: str = "") -> Words:
+        """Return the message in this language. `order` is the short number that people see, `code` what confirms."""
         ...
 
 

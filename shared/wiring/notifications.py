@@ -15,7 +15,7 @@ def notifications() -> Notifications:
     db = database()
     return Notifications(
         store=PostgresNotifications(db, region=region()),
-        people=PostgresPeopleReached(db, Sealer(SealingSettings.from_env())),
+        people=PostgresPeopleReached(db, Sealer(SealingSettings.from_env()), region=region()),
         orders=PostgresOrderNews(db),
         clock=clock(),
     )

@@ -15,7 +15,7 @@ from typing import Any
 from emulators import ethereum
 from emulators.component import Component
 from emulators.merchant_keys import fresh_accounts
-from emulators.people import Barista, Customer, prove_payouts
+from emulators.people import Barista, Customer, Mailbox, prove_payouts
 from emulators.platform import Platform, steps
 from emulators.stack import Stack, engines
 from shared.adapters.postgres.database import Connection
@@ -142,7 +142,7 @@ def _opened(platform: Platform, owner: Customer, confirmations: dict[str, int]) 
 
 def _known(platform: Platform, chance: random.Random) -> Customer:
     customer = Customer(platform.url, f"0x{chance.getrandbits(255):064x}")
-    customer.be_told(f"{customer.user_id}@example.com")
+    customer.be_told(f"{customer.user_id}@example.com", mailbox=Mailbox(platform.env["AWS_ENDPOINT_URL"]))
     return customer
 
 

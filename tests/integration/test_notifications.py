@@ -19,9 +19,18 @@ from shared.adapters.sealing import Sealer
 from shared.kernel.decision import AlreadyTaken, By, Role, Taking
 from shared.kernel.errors import Bug, Forbidden, Invalid, NotFound, Transient, VersionConflict
 from shared.kernel.ids import EventId, KeyId, MerchantId, NotificationId, OrderId, PayoutChangeId, ShopId, UserId
+from shared.notifications.confirm_email import confirm_email
 from shared.notifications.lifecycle import IN_FLIGHT, STALE
 from shared.notifications.messages import OwnerNews
-from shared.notifications.model import Delivery, DeviceView, Dispatch, Kind, RegisterDevice, SetPreferences
+from shared.notifications.model import (
+    ConfirmEmail,
+    Delivery,
+    DeviceView,
+    Dispatch,
+    Kind,
+    RegisterDevice,
+    SetPreferences,
+)
 from shared.notifications.notify import notify
 from shared.notifications.notify_owner import notify_owner
 from shared.notifications.ports import Mail, Notifications, Outcome, Sending, Sent, Words
@@ -47,7 +56,10 @@ from tests.integration.ordering import NOON, FixedClock
 from tests.integration.shops_rows import a_shop, an_order, not_as_their_events_say, stands
 
 ADDRESS = "ada.lovelace@example.com"
-WORK = Sql("select topic, convert_from(body, 'UTF8') from outbox where topic like 'work:%' order by seq")
+WORK = Sql(
+    "select topic, convert_from(body, 'UTF8') from outbox"
+    " where topic in ('work:emails', 'work:push-notifications') order by seq"
+)
 EVERYTHING = Sql(
     "select string_agg(convert_from(body, 'UTF8'), '') from events union all"
     " select string_agg(convert_from(body, 'UTF8'), '') from outbox union all"
@@ -85,6 +97,14 @@ class Room:
     async def prefers(self, **chosen: object) -> None:
         command = SetPreferences.model_validate({"email": ADDRESS, **chosen})
         await set_preferences(command, if_match=None, by=self.by(), using=self.using)
+        await self.confirmed()
+
+    async def confirmed(self, by: By | None = None) -> None:
+        """Confirm the address that was set, as its owner does who reads the mail."""
+        by = by or self.by()
+        asked = await self.people.begin_confirming(UserId(by.actor))
+        if asked is not None:
+            await confirm_email(ConfirmEmail(code=asked.code), by=by, using=self.using)
 
     async def has_phone(self, token: str = "token-of-a-phone-1") -> DeviceView:
         command = RegisterDevice(platform="fcm", token=token)
@@ -364,7 +384,7 @@ async def test_preferences_are_replaced_under_their_version(database: str) -> No
         await set_preferences(chosen, if_match=1, by=by, using=room.using)
     reply = await set_preferences(chosen, if_match=None, by=by, using=room.using)
     assert reply.headers["etag"] == '"1"'
-    assert reply.view.email == "a…@example.com"
+    assert (reply.view.email, reply.view.email_confirmed) == ("a…@example.com", False)
     reply = await set_preferences(SetPreferences(), if_match=1, by=by, using=room.using)
     assert reply.headers["etag"] == '"2"'
     assert await room.people.email(room.customer) is None
@@ -390,6 +410,7 @@ async def test_the_owner_hears_of_every_step_of_a_payout_account_and_of_low_stoc
     by = By(owner, frozenset({Role.OWNER}), room.merchant)
     command = SetPreferences.model_validate({"email": ADDRESS, "language": "de"})
     await set_preferences(command, if_match=None, by=by, using=room.using)
+    await room.confirmed(by)
     shop_id, merchant_id, actor, family = room.shop, room.merchant, "key_0", "evm"
     said = PayoutFact(shop_id=shop_id, merchant_id=merchant_id, family=family, actor=actor, at=NOON).model_dump()
     change, account = PayoutChangeId.new(), PayoutAccount(sealed_xpub="c2VhbGVk", fingerprint="00")

@@ -22,11 +22,12 @@ from shared.kernel.errors import Bug, Invalid, NotFound, VersionConflict
 from shared.kernel.facts import fact_of
 from shared.kernel.ids import DeliveryId, EventId, MerchantId, OrderId, ShopId, UserId, WebhookId
 from shared.kernel.money import Fiat
+from shared.notifications.confirm_email import confirm_email
 from shared.notifications.delete_webhook import delete_webhook
 from shared.notifications.deliver_webhook import deliver_webhook
 from shared.notifications.list_deliveries import list_deliveries
 from shared.notifications.list_webhooks import list_webhooks
-from shared.notifications.model import SetPreferences
+from shared.notifications.model import ConfirmEmail, SetPreferences
 from shared.notifications.notify_owner import notify_owner
 from shared.notifications.ports import Notifications
 from shared.notifications.queue_webhooks import queue_webhooks
@@ -347,6 +348,9 @@ async def test_an_endpoint_that_is_dead_for_days_or_gone_is_switched_off_and_its
         there.does = "broken" if how == "failing" else "gone"
         chosen = SetPreferences(email="owner@example.com")
         await set_preferences(chosen, if_match=None, by=office.by(), using=office.notices)
+        asked = await office.notices.people.begin_confirming(UserId.like(office.merchant))
+        assert asked is not None
+        await confirm_email(ConfirmEmail(code=asked.code), by=office.by(), using=office.notices)
         hook = await office.register(there.url())
         for _ in range(12):
             await office.happens()

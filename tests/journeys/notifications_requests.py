@@ -39,6 +39,7 @@ _EVENTS: Final[tuple[object, ...]] = (
 )
 
 PARTS: Final = {
+    "confirm_email": "customer",
     "delete_webhook": "manager",
     "follow_order": "customer",
     "get_preferences": "customer",
@@ -63,6 +64,8 @@ def body(operation: str, cast: Cast) -> JSON | None:
     """Return a good body of an operation; None for one that takes none."""
     hook = {"url": "https://hooks.example/cortado", "events": ["order.ready.v1"], "description": "till"}
     match operation:
+        case "confirm_email":
+            return {"code": "AAAA-AAAA"}
         case "register_webhook":
             return hook
         case "update_webhook":
@@ -73,6 +76,20 @@ def body(operation: str, cast: Cast) -> JSON | None:
 
 
 WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
+    "confirm_email": {
+        "/code": (
+            "",
+            "AAAA",
+            "AAAA-AAA1",
+            "AAAA_AAAA",
+            "ＡＡＡＡ-ＡＡＡＡ",
+            "AAAA-AAAA\n",
+            12345678,
+            None,
+            ["AAAA-AAAA"],
+        ),
+        "/email": ("eve@example.com",),
+    },
     "register_webhook": {
         "/url": _URLS,
         "/events": _EVENTS,

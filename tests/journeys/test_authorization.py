@@ -131,6 +131,7 @@ CASES: Final = {
     **dict.fromkeys(wallets_requests.CUSTOMERS, _CUSTOMERS),
     "revoke_api_key": Case(elsewhere=403),
     "revoke_claim": _ORDER,
+    "confirm_email": _CUSTOMERS,
     "follow_order": _ORDER,
     "get_preferences": _OWN,
     "list_notifications": _OWN,

@@ -30,6 +30,7 @@ GOOD: Final = {
     "acknowledge_difference": 404,
     "broadcast_transaction": 400,
     "cancel_order": 409,
+    "confirm_email": 409,
     "confirm_payout": 400,
     "generate_payment_address": 200,
     "plan_sweep": 409,

@@ -59,7 +59,7 @@ def test_an_account_is_proven_changed_and_told_of_and_payments_follow_it(
 ) -> None:
     path, old = f"/v1/shops/{opened.shop_id}/payout", opened.accounts["bitcoin"]
     mail = f"{opened.owner.user_id}@example.com"
-    opened.owner.be_told(mail)
+    opened.owner.be_told(mail, mailbox=Mailbox(env["AWS_ENDPOINT_URL"]))
     customer = Customer(platform.url)
     order_id = opened.ordered(customer)
     with pytest.raises(StepFailed, match="can't be paid in this coin yet"):

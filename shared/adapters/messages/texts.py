@@ -30,12 +30,12 @@ class JinjaTexts:
     def _html(self) -> Environment:
         return Environment(loader=FileSystemLoader(self._folder), undefined=StrictUndefined, autoescape=True)
 
-    def words(self, template: str, language: Language, *, shop: str, order: str) -> Words:
+    def words(self, template: str, language: Language, *, shop: str, order: str, code: str = "") -> Words:
         """Return the message in this language. Raises Bug for a template that nobody wrote."""
         found = self._of(language).get(template)
         if found is None:
             raise Bug(f"{language}.toml has no [{template}]")
-        values = {"shop": shop or _FALLBACK, "order": order}
+        values = {"shop": shop or _FALLBACK, "order": order, "code": code}
         title = self._plain.from_string(found["title"]).render(values)
         text = self._plain.from_string(found["text"]).render(values)
         html = self._html.get_template("frame.html").render(language=language, title=title, text=text)

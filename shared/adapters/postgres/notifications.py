@@ -1,66 +1,29 @@
 """Notifications in Postgres: their streams, people's preferences and devices, and what they read of orders."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from pydantic import TypeAdapter
-
 from shared.adapters.postgres.database import Database, Sql
+from shared.adapters.postgres.preferences import CHOSEN, Chosen, PostgresPreferences
 from shared.adapters.postgres.statement import StateTable, rows_sql
 from shared.adapters.postgres.store import TAKE, StateStore, stored
-from shared.adapters.sealing import Sealer
 from shared.kernel.decision import By, Page, Taking
-from shared.kernel.encoding import to_json
-from shared.kernel.errors import VersionConflict
 from shared.kernel.ids import DeviceId, MerchantId, NotificationId, OrderId, ShopId, UserId, WebhookId
 from shared.notifications.lifecycle import evolve
 from shared.notifications.messages import A_SHOP, WEBHOOK_OFF
 from shared.notifications.model import (
     DeviceView,
-    Kind,
-    Language,
     Notification,
-    PreferencesView,
-    QuietHours,
     RegisterDevice,
-    SetPreferences,
-    Topic,
 )
 from shared.notifications.ports import Device, OrderStanding, Reach
-from shared.notifications.set_preferences import masked
 
 DEVICES_A_PERSON: Final = 10
 
 TABLE: Final = StateTable(name="notifications", key="notification_id", model=Notification, evolve=evolve)
 
 
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """A row of preferences, but its address."""
-
-    language: Language = "en"
-    channels: tuple[Kind, ...] = (Kind.PUSH, Kind.EMAIL)
-    topics: dict[Topic, tuple[Kind, ...]] = field(default_factory=dict)
-    quiet_hours: QuietHours | None = None
-
-
-_CHOSEN: Final = TypeAdapter(_Chosen)
-_SET: Final = Sql(
-    """
-insert into preferences as p (user_id, language, channels, topics, sealed_email, quiet_hours, changed_at, version)
-select :user_id::text, :language::text, :channels::jsonb, :topics::jsonb, :sealed_email::bytea, :quiet_hours::jsonb,
-       :now::timestamptz, 1
- where coalesce(:expected::bigint, 0) = 0 or exists (select from preferences where user_id = :user_id)
-on conflict (user_id) do update set
-  language = excluded.language, channels = excluded.channels, topics = excluded.topics,
-  sealed_email = excluded.sealed_email,
-  quiet_hours = excluded.quiet_hours, changed_at = excluded.changed_at, version = p.version + 1
-  where :expected::bigint is null or p.version = :expected::bigint
-returning version
-"""
-)
 # A token that comes with another person is another device: what was queued for the one before doesn't reach it.
 _REGISTER: Final = Sql(
     """
@@ -85,14 +48,10 @@ _REACH: Final = Sql(
     """
 select (select jsonb_build_object('language', language, 'channels', channels, 'topics', topics,
                                   'quiet_hours', quiet_hours)::text from preferences where user_id = :user_id),
-       exists (select from preferences where user_id = :user_id and sealed_email is not null),
+       exists (select from preferences where user_id = :user_id and email_confirmed_at is not null),
        array(select device_id from devices where user_id = :user_id and disabled_at is null
               order by registered_at desc limit :most::int)
 """
-)
-_PREFERENCES: Final = Sql(
-    "select jsonb_build_object('language', language, 'channels', channels, 'topics', topics,"
-    " 'quiet_hours', quiet_hours)::text, sealed_email, changed_at, version from preferences where user_id = :user_id"
 )
 _OF_PERSON: Final = rows_sql(
     TABLE,
@@ -103,7 +62,6 @@ _HELD: Final = Sql(
     "select notification_id from notifications where held and held_until <= :now::timestamptz"
     " order by held_until limit :limit::int"
 )
-_EMAIL: Final = Sql("select sealed_email from preferences where user_id = :user_id and channels ? 'email'")
 _DEVICE: Final = Sql(
     "select platform, sealed_token, endpoint from devices"
     " where device_id = :device_id and user_id = :user_id and disabled_at is null"
@@ -155,7 +113,7 @@ class PostgresReach:
     async def reach(self, user_id: UserId) -> Reach:
         """Return how a person can be reached; by default by push in English."""
         ((text, has_email, devices),) = await self._db.run(_REACH, user_id=user_id, most=DEVICES_A_PERSON)
-        chosen = _CHOSEN.validate_json(text) if text is not None else _Chosen()
+        chosen = CHOSEN.validate_json(text) if text is not None else Chosen()
         return Reach(
             chosen.language,
             frozenset(chosen.channels),
@@ -166,58 +124,8 @@ class PostgresReach:
         )
 
 
-class PostgresPeopleReached(PostgresReach):
+class PostgresPeopleReached(PostgresPreferences, PostgresReach):
     """Preferences and devices, addresses and tokens sealed."""
-
-    def __init__(self, db: Database, sealer: Sealer) -> None:
-        super().__init__(db)
-        self._sealer = sealer
-
-    async def set_preferences(
-        self, user_id: UserId, command: SetPreferences, *, if_match: int | None, now: datetime
-    ) -> tuple[PreferencesView, int]:
-        """Replace what was set and return it with its version. Raises VersionConflict."""
-        email, quiet = command.email, command.quiet_hours
-        rows = await self._db.run(
-            _SET,
-            user_id=user_id,
-            language=command.language,
-            channels=to_json(command.channels),
-            topics=to_json({str(topic): kinds for topic, kinds in command.topics.items()}),
-            sealed_email=self._sealer.seal(email, context=f"email:{user_id}") if email else None,
-            quiet_hours=quiet.model_dump_json() if quiet else None,
-            now=now,
-            expected=if_match,
-        )
-        if not rows:
-            raise VersionConflict("The ETag in If-Match is not the current one.")
-        view = PreferencesView(
-            language=command.language,
-            channels=command.channels,
-            topics=command.topics,
-            email=masked(email) if email else None,
-            quiet_hours=quiet,
-            changed_at=now,
-        )
-        return view, rows[0][0]
-
-    async def preferences(self, user_id: UserId) -> tuple[PreferencesView, int] | None:
-        """Return what is set with its version, or None when nothing ever was."""
-        rows = await self._db.run(_PREFERENCES, user_id=user_id)
-        if not rows:
-            return None
-        text, sealed, changed_at, version = rows[0]
-        chosen = _CHOSEN.validate_json(text)
-        email = self._sealer.open(bytes(sealed), context=f"email:{user_id}") if sealed is not None else None
-        view = PreferencesView(
-            language=chosen.language,
-            channels=chosen.channels,
-            topics=chosen.topics,
-            email=masked(email) if email else None,
-            quiet_hours=chosen.quiet_hours,
-            changed_at=changed_at,
-        )
-        return view, version
 
     async def register_device(self, user_id: UserId, command: RegisterDevice, *, now: datetime) -> DeviceView:
         """Return the device with this token, now this person's: the same each time for the same person and token."""
@@ -235,13 +143,6 @@ class PostgresPeopleReached(PostgresReach):
         return DeviceView(
             device_id=DeviceId(rows[0][0]), platform=command.platform, label=command.label, registered_at=now
         )
-
-    async def email(self, user_id: UserId) -> str | None:
-        """Return the e-mail address, or None when none is set or no e-mail is wanted."""
-        rows = await self._db.run(_EMAIL, user_id=user_id)
-        if not rows or rows[0][0] is None:
-            return None
-        return self._sealer.open(bytes(rows[0][0]), context=f"email:{user_id}")
 
     async def device(self, device_id: DeviceId, user_id: UserId) -> Device | None:
         """Return a person's own device, or None when it is gone, disabled, or pushes are not wanted."""

@@ -1,7 +1,14 @@
 """The calls of notifications. Written by `python -m triggers docs` from the registry; not to be edited."""
 
 from shared.client.call import Call, Scalar, call, segment
-from shared.notifications.model import DeviceView, NotificationPage, PreferencesView, RegisterDevice, SetPreferences
+from shared.notifications.model import (
+    ConfirmEmail,
+    DeviceView,
+    NotificationPage,
+    PreferencesView,
+    RegisterDevice,
+    SetPreferences,
+)
 from shared.notifications.webhook_model import (
     HookDeliveryPage,
     HookDeliveryView,
@@ -11,6 +18,11 @@ from shared.notifications.webhook_model import (
     WebhookList,
     WebhookView,
 )
+
+
+def confirm_email(body: ConfirmEmail) -> Call[PreferencesView]:
+    """POST /v1/preferences/email/confirm: show that the mailbox is yours, with the code that was sent there."""
+    return call("confirm_email", "POST", "/v1/preferences/email/confirm", PreferencesView, body=body)
 
 
 def delete_webhook(webhook_id: str, *, key: str | None = None, if_match: int | None = None) -> Call[WebhookView]:

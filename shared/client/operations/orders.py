@@ -1,8 +1,10 @@
 """The calls of orders. Written by `python -m triggers docs` from the registry; not to be edited."""
 
 from shared.client.call import Call, Scalar, call, segment
+from shared.orders.get_estimate import Estimate
 from shared.orders.get_receipt import Receipt
 from shared.orders.get_timeline import Timeline
+from shared.orders.list_slots import Slots
 from shared.orders.model import CancelOrder, KitchenQueue, OrderPage, OrderView, PlaceOrder
 
 
@@ -32,6 +34,11 @@ def follow_order(order_id: str) -> Call[bytes]:
     return call("follow_order", "GET", f"/v1/orders/{segment(order_id)}/events", bytes, accept="text/event-stream")
 
 
+def get_estimate(shop_id: str) -> Call[Estimate]:
+    """GET /v1/shops/{shop_id}/estimate: how long an order takes that is placed now."""
+    return call("get_estimate", "GET", f"/v1/shops/{segment(shop_id)}/estimate", Estimate)
+
+
 def get_kitchen_queue(shop_id: str) -> Call[KitchenQueue]:
     """GET /v1/shops/{shop_id}/queue: what is to be made and handed out, oldest first."""
     return call("get_kitchen_queue", "GET", f"/v1/shops/{segment(shop_id)}/queue", KitchenQueue)
@@ -59,6 +66,11 @@ def list_orders(*, shop_id: Scalar = None, cursor: Scalar = None, limit: Scalar 
     return call(
         "list_orders", "GET", "/v1/orders", OrderPage, query={"shop_id": shop_id, "cursor": cursor, "limit": limit}
     )
+
+
+def list_slots(shop_id: str, *, day: Scalar = None) -> Call[Slots]:
+    """GET /v1/shops/{shop_id}/slots: when the shop has room for an order."""
+    return call("list_slots", "GET", f"/v1/shops/{segment(shop_id)}/slots", Slots, query={"day": day})
 
 
 def mark_ready(order_id: str, *, key: str | None = None, if_match: int | None = None) -> Call[OrderView]:

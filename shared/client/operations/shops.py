@@ -6,6 +6,7 @@ from shared.shops.model import (
     OwnShopView,
     PauseShop,
     RegisterShop,
+    SetCapacity,
     SetConfirmations,
     SetOpeningHours,
     SetSpecialHours,
@@ -186,6 +187,22 @@ def resume_shop(shop_id: str, *, key: str | None = None, if_match: int | None = 
         "POST",
         f"/v1/shops/{segment(shop_id)}/resume",
         OwnShopView,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def set_capacity(
+    shop_id: str, body: SetCapacity, *, key: str | None = None, if_match: int | None = None
+) -> Call[OwnShopView]:
+    """PUT /v1/shops/{shop_id}/capacity: how much the shop makes in each quarter of an hour."""
+    return call(
+        "set_capacity",
+        "PUT",
+        f"/v1/shops/{segment(shop_id)}/capacity",
+        OwnShopView,
+        body=body,
         idempotent=True,
         key=key,
         if_match=if_match,
