@@ -16,6 +16,7 @@ from shared.kernel.errors import Bug, NotFound
 from shared.kernel.facts import GENESIS, fact_of
 from shared.kernel.ids import DiscountId, DiscountUseId, ItemId, MerchantId, OrderId, ShopId
 from shared.kernel.money import Asset
+from tests.naming import shown
 
 SHOP = ShopTerms(ShopId.new(), MerchantId.new(), "EUR", (Asset.BTC,))
 ID = DiscountId.new()
@@ -63,7 +64,7 @@ def put(
         {"name": ""},
         {"discount_id": ID},
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_discount_that_makes_no_sense_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

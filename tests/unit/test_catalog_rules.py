@@ -21,6 +21,7 @@ from shared.kernel.errors import Forbidden, Invalid, NotFound
 from shared.kernel.facts import Fact, fact_of
 from shared.kernel.ids import ItemId, KeyId, MenuId, MerchantId, ModifierGroupId, ModifierId, ShopId
 from shared.kernel.money import Asset
+from tests.naming import shown
 
 NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
 SHOP = ShopTerms(ShopId.new(), MerchantId.new(), "EUR", (Asset.BTC, Asset.ETH, Asset.USDC))
@@ -71,7 +72,7 @@ def after(menu: Menu | None, *facts: Fact) -> Menu:
         {"modifiers": [{"modifier_id": COW, "name": "a", "price_delta": 0.5}]},
         {"colour": "red"},
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_group_nobody_could_choose_from_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
@@ -97,7 +98,7 @@ def test_a_group_nobody_could_choose_from_is_refused(changes: dict[str, object])
         {"allergens": ["milk", "milk"]},
         {"item_id": ItemId.new()},
     ],
-    ids=str,
+    ids=shown,
 )
 def test_an_item_that_makes_no_sense_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

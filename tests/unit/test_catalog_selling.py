@@ -19,6 +19,7 @@ from shared.kernel.facts import Fact, fact_of
 from shared.kernel.hours import Opening
 from shared.kernel.ids import ItemId, MerchantId, ShopId
 from shared.kernel.money import Asset
+from tests.naming import shown
 
 NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
 """A Wednesday; 14:00 in Berlin."""
@@ -95,7 +96,7 @@ def test_saying_it_again_is_no_new_version() -> None:
     assert lifecycle.set_availability(menu, WHITE, SetItemAvailability(sold_out=True), shop=SHOP, now=NOON)
 
 
-@pytest.mark.parametrize("until", [NOON, NOON - timedelta(days=1), NOON + timedelta(days=366, seconds=1)], ids=str)
+@pytest.mark.parametrize("until", [NOON, NOON - timedelta(days=1), NOON + timedelta(days=366, seconds=1)], ids=shown)
 def test_an_until_that_is_over_or_years_away_is_refused(until: datetime) -> None:
     with pytest.raises(Invalid):
         marked(two(), until)
@@ -174,7 +175,7 @@ def test_nights_on_which_clocks_change_are_counted_right(moment: str, span: tupl
         {"categories": [" "]},
         {"timezone": "Europe/Berlin"},
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_daypart_that_makes_no_sense_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

@@ -24,6 +24,7 @@ from shared.supply.facts import BaseUnit, RecipePut, StockReceived
 from shared.supply.lifecycle import UnitMismatch, receive
 from shared.supply.model import PutRecipe, ReceiveStock, StockLevel
 from shared.supply.units import Unit, base_of, in_base
+from tests.naming import shown
 
 SHOP, MERCHANT = ShopId.new(), MerchantId.new()
 MANAGER = By(KeyId.new(), frozenset({Role.MANAGER}), MERCHANT)
@@ -97,7 +98,7 @@ def test_conversions_are_exact_and_keep_sums(one: int, other: int, unit: Unit) -
         {"product_id": OAT, "instead": [{"sku": "milk", "by": "milk"}]},
         {"product_id": OAT, "instead": [{"sku": "milk", "by": "a"}, {"sku": "milk", "by": "b"}]},
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_recipe_that_makes_no_sense_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
