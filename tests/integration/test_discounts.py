@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from shared.adapters.postgres.database import Sql
+from shared.adapters.postgres.database import Database, Sql
 from shared.adapters.postgres.discounts import PostgresOfferedDiscounts
+from shared.adapters.postgres.orders import PostgresOrders
 from shared.catalog.discount_model import DiscountPath, DiscountView, ListDiscounts, PutDiscount
 from shared.catalog.discounts import CodeTaken
 from shared.catalog.list_discounts import list_discounts
@@ -26,12 +27,14 @@ from shared.orders.create_order import create_order
 from shared.orders.discounts import DiscountNotApplicable, DiscountUsedUp
 from shared.orders.model import CancelOrder, LineRequest, OrderView, PlaceOrder
 from shared.orders.ports import Orders, SoldOut
+from shared.settings import PostgresSettings
 from shared.supply.model import ReceiveStock
 from shared.supply.receive_stock import receive_stock
 from shared.wiring.discounts import discounting_on
 from tests.integration.ordering import customer
 from tests.integration.selling import Counter
 from tests.integration.shopkeeping import Merchant, Shopkeeping, keyed, woken
+from tests.integration.wire import Wire
 
 USED = Sql("select used from discount_counters where discount_id = :discount_id")
 SHELF = Sql("select reserved from stock where shop_id = :shop_id")
@@ -118,6 +121,20 @@ async def test_sixty_customers_racing_for_ten_uses_make_ten_orders(till: Till) -
     with pytest.raises(DiscountUsedUp):
         await till.bought(customer("late"))
     assert till.at.replayed().differences == []
+
+
+async def test_a_lost_commit_that_took_the_last_uses_is_not_told_as_used_up(till: Till, database: str) -> None:
+    wire = Wire(database)
+    db = Database(PostgresSettings(wire.url))
+    till.store = PostgresOrders(db, region="test")
+    given, using = await till.give(code=CODE, amount="100", uses=20), till.orders()
+    wire.cut_after('"key":"lost-7"')
+    placed = await asyncio.gather(*(till.bought(customer(f"lost-{number}"), using=using) for number in range(20)))
+    assert {order.total.units for order in placed} == {320}
+    assert await till.used(given.discount_id) == 20
+    assert till.at.replayed().differences == []
+    db.close()
+    wire.close()
 
 
 async def test_a_repeated_request_uses_it_once_even_when_it_is_used_up_by_then(till: Till) -> None:
