@@ -77,14 +77,23 @@ class _Elsewhere(FunctionApp):
     async def _stream(self, request: Request, url: str, send: Send) -> None:
         """Pass an open connection on, chunk by chunk."""
         headers = [pair for pair in request.scope["headers"] if pair[0] not in _PER_HOP]
-        async with self._client.stream(request.method, url, headers=headers) as reply:
-            kept = [(name.lower(), value) for name, value in reply.headers.raw if name.lower() not in _PER_HOP]
+        asked = self._client.build_request(request.method, url, headers=headers)
+        try:
+            reply = await self._client.send(asked, stream=True)
+        except httpx.HTTPError:
+            away = problem_answer(Transient(f"The process of {self.target} does not answer."), "none")
+            await away(request.scope, request.receive, send)
+            return
+        kept = [(name.lower(), value) for name, value in reply.headers.raw if name.lower() not in _PER_HOP]
 
-            async def chunks() -> AsyncGenerator[bytes, None]:
+        async def chunks() -> AsyncGenerator[bytes, None]:
+            try:
                 async for chunk in reply.aiter_raw():
                     yield chunk
+            finally:
+                await reply.aclose()
 
-            await StreamedAnswer(reply.status_code, kept, chunks())(request.scope, request.receive, send)
+        await StreamedAnswer(reply.status_code, kept, chunks())(request.scope, request.receive, send)
 
 
 def entries_of(registry: Registry, role: str) -> tuple[Entry, ...]:

@@ -1,5 +1,6 @@
 """Functions that lie in another process are found where they are: the senders of coins, and all when isolated."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from emulators.functions import entries_of, front
+from shared.edge.answer import Message
 from triggers.needs import KEYS
 from triggers.registry import load
 
@@ -18,6 +20,7 @@ class Other(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Noting)
         self.asked: list[tuple[str, str, bytes]] = []
+        self.read = threading.Event()
 
     @property
     def address(self) -> str:
@@ -34,6 +37,18 @@ class _Noting(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "4")
         self.end_headers()
         self.wfile.write(b"done")
+
+    def do_GET(self) -> None:
+        """Answer with two events, the second when the first was read."""
+        assert isinstance(self.server, Other)
+        self.server.asked.append((self.path, self.headers.get("Last-Event-ID", ""), b""))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        self.wfile.write(b"data: 1\n\n")
+        self.wfile.flush()
+        self.server.read.wait(10)
+        self.wfile.write(b"data: 2\n\n")
 
     def _chunks(self) -> bytes:
         body = b""
@@ -79,6 +94,39 @@ async def test_calls_are_passed_on_as_they_are_to_where_the_function_is(other: O
             reply = await client.post(path, content=b"what is said", headers={"X-Mine": "yes"})
         assert (reply.status_code, reply.content) == (299, b"done")
         assert other.asked.pop() == (arrived, "yes", b"what is said")
+
+
+async def test_a_stream_is_passed_on_chunk_by_chunk(other: Other) -> None:
+    http = {entry.operation: other.address for entry in entries_of(load(), "http")}
+    app, path = front("http", http), "/v1/orders/ord_" + "0" * 32 + "/events"
+    headers = [(b"accept", b"text/event-stream"), (b"last-event-id", b"1-4"), (b"host", b"front")]
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": headers,
+    }
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if message.get("body") == b"data: 1\n\n":
+            other.read.set()
+
+    await app(scope, receive, send)
+    assert [message.get("body") for message in sent] == [None, b"data: 1\n\n", b"data: 2\n\n", b""]
+    assert (b"content-type", b"text/event-stream") in sent[0]["headers"]
+    assert other.asked == [(path, "1-4", b"")]
+    away = front("http", {**http, "follow_order": "http://127.0.0.1:9"})
+    sent.clear()
+    await away(scope, receive, send)
+    assert sent[0]["status"] == 503
 
 
 async def test_a_process_that_is_away_is_told_as_unavailable() -> None:

@@ -113,6 +113,19 @@ async def test_a_name_that_changes_its_answer_is_asked_once_and_connected_to_as_
     assert _without_time(await sender.post("https://hooks.example/in", {}, b"{}")) == ("internal-address", 0)
 
 
+async def test_a_host_is_reached_at_the_next_of_its_addresses_that_answers() -> None:
+    others = [ipaddress.ip_address(address) for address in ("2606:2800:220:1::1", "93.184.216.35", "93.184.216.36")]
+    network = Network()
+    sender = WebhookEndpoints(WebhookSettings(), lookup=Names([PUBLIC, *others]), network=network)
+    assert _without_time(await sender.post("https://hooks.example/in", {}, b"{}")) == ("refused", 0)
+    assert network.to == [str(PUBLIC), *map(str, others[:2])]
+    async with endpoint() as there:
+        both = Names([ipaddress.ip_address("::1"), LOOPBACK])
+        local = WebhookEndpoints(LOCAL, lookup=both)
+        told = await local.post(f"http://localhost:{there.port}/ok", {}, b"{}")
+        assert _without_time(told) == (204, 0, None)
+
+
 async def test_an_address_that_was_let_in_otherwise_is_refused_when_it_is_called() -> None:
     network = Network()
     sender = WebhookEndpoints(WebhookSettings(), network=network)

@@ -29,6 +29,8 @@ TOTAL_S: Final = 15.0
 """From looking the name up to the last byte that is read."""
 MOST_BYTES: Final = 16 * 1024
 """As much of an answer is read; nobody looks at it, but a connection is not cut in the middle of a short one."""
+MOST_ADDRESSES: Final = 3
+"""Of a host, that are tried one after the other: an IPv6 one, say, that is not reached from here, and then the next."""
 _LOOKERS: Final = 16
 """Threads that look names up: one name server that hangs holds one of them for each of its webhooks, no more."""
 SENT: Final = Counter("webhook_attempts_total", "Attempts to deliver to a webhook", ["outcome"])
@@ -61,13 +63,23 @@ class _Pinned(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[_SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Look the host up and connect to its first address. Raises Inside when any of them is not allowed."""
+        """Look the host up and connect to the first of its addresses that answers.
+
+        Raises Inside when any of them is not allowed, Unresolved when there is none, and what the last one raised.
+        """
         addresses = await self.lookup(host, port)
         if not addresses:
             raise Unresolved
         if not all(self.allowed(address) for address in addresses):
             raise Inside
-        return await self.inner.connect_tcp(str(addresses[0]), port, timeout, local_address, socket_options)
+        first = addresses[:MOST_ADDRESSES]
+        for number, address in enumerate(first, start=1):
+            try:
+                return await self.inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if number == len(first):
+                    raise
+        raise Unresolved
 
     async def connect_unix_socket(
         self,
