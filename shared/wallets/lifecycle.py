@@ -84,7 +84,7 @@ def revoke(key: ApiKey | None, *, merchant: MerchantId, by: By, now: datetime) -
 
 def link(user: User | None, linked: WalletLinked) -> Sequence[Fact]:
     """Return the fact of another wallet; none when it is the person's already. Raises TooManyWallets."""
-    if user is None:
+    if user is None or user.erased_at is not None:
         raise NotFound("There is no such account.")
     if any(wallet.account == linked.account for wallet in user.wallets):
         return ()

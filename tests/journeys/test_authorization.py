@@ -129,6 +129,7 @@ CASES: Final = {
     **dict.fromkeys(notifications_requests.THEIR_OWN, Case()),
     **dict.fromkeys(wallets_requests.OWN, _OWN),
     **dict.fromkeys(wallets_requests.CUSTOMERS, _CUSTOMERS),
+    "erase_my_data": Case(customer=400, owner=400, others=400),
     "revoke_api_key": Case(elsewhere=403),
     "revoke_claim": _ORDER,
     "confirm_email": _CUSTOMERS,

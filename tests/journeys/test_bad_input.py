@@ -29,6 +29,7 @@ NOT_LIKE_THAT: Final = {400, 404, 413, 415}
 GOOD: Final = {
     "acknowledge_difference": 404,
     "broadcast_transaction": 400,
+    "erase_my_data": 400,
     "cancel_order": 409,
     "confirm_email": 409,
     "confirm_payout": 400,

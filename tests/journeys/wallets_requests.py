@@ -8,6 +8,7 @@ from typing import Any, Final
 import httpx
 from eth_account import Account
 
+from shared.kernel.ids import UserId
 from tests.journeys.cast import ELSEWHERE, Cast
 from tests.signing import message, signature_of
 
@@ -15,6 +16,8 @@ JSON = dict[str, Any]
 PARTS: Final = {
     "broadcast_transaction": "customer",
     "delegate_claim": "customer",
+    "erase_my_data": "stranger",
+    "export_my_data": "customer",
     "get_claim_key": "",
     "get_wallet_balances": "customer",
     "link_wallet": "customer",
@@ -26,7 +29,14 @@ PARTS: Final = {
     "unlink_wallet": "customer",
 }
 """Who sends it."""
-OWN: Final = ("broadcast_transaction", "link_wallet", "list_api_keys", "list_wallet_transactions", "list_wallets")
+OWN: Final = (
+    "broadcast_transaction",
+    "export_my_data",
+    "link_wallet",
+    "list_api_keys",
+    "list_wallet_transactions",
+    "list_wallets",
+)
 """What everybody may do for themself."""
 CUSTOMERS: Final = ("delegate_claim", "get_wallet_balances", "unlink_wallet")
 """What is the customer's alone."""
@@ -43,6 +53,8 @@ def body(operation: str, cast: Cast) -> JSON | None:
             return {"chain": "evm:31337", "signed": _of_another_chain()}
         case "delegate_claim":
             return {"to": cast.customer.user_id}
+        case "erase_my_data":  # nobody is to be erased: it is confirmed with another's id
+            return {"confirm": f"erase {UserId.new()}"}
         case "link_wallet":
             return _link(cast)
     return None
@@ -79,6 +91,10 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
     "delegate_claim": {
         "/to": ("usr_0", "USR_" + "0" * 32, "usr_" + "0" * 32, "key_" + "0" * 32, "", 1, ["usr_" + "0" * 32]),
         "/code": ("ABCDE-12345",),
+    },
+    "erase_my_data": {
+        "/confirm": ("", "erase", "erase usr_" + "0" * 32, "yes", "x" * 65, None, 1, ["erase"]),
+        "/user_id": ("usr_" + "0" * 32,),
     },
     "link_wallet": {
         "/kind": ("EVM", "bitcoin", "solana", "", None),

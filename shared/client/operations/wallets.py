@@ -3,6 +3,7 @@
 from shared.client.call import Call, Scalar, call, segment
 from shared.wallets.chain_model import BroadcastTransaction, BroadcastView, TransactionPage, WalletBalances
 from shared.wallets.model import ApiKeyPage, ApiKeyView, CreateApiKey, LinkWallet, Nonce, SignedIn, SignIn, WalletList
+from shared.wallets.personal_model import ErasedView, EraseMe, PersonalData
 
 
 def broadcast_transaction(body: BroadcastTransaction) -> Call[BroadcastView]:
@@ -13,6 +14,16 @@ def broadcast_transaction(body: BroadcastTransaction) -> Call[BroadcastView]:
 def create_api_key(body: CreateApiKey, *, key: str | None = None) -> Call[ApiKeyView]:
     """POST /v1/api-keys: a staff key, its secret told once."""
     return call("create_api_key", "POST", "/v1/api-keys", ApiKeyView, body=body, idempotent=True, key=key)
+
+
+def erase_my_data(body: EraseMe) -> Call[ErasedView]:
+    """POST /v1/me/erase: the caller is forgotten; what stays tells of orders and coins, and of nobody."""
+    return call("erase_my_data", "POST", "/v1/me/erase", ErasedView, body=body)
+
+
+def export_my_data() -> Call[PersonalData]:
+    """GET /v1/me/data: everything that is held about the caller."""
+    return call("export_my_data", "GET", "/v1/me/data", PersonalData)
 
 
 def get_wallet_balances(wallet_id: str) -> Call[WalletBalances]:
