@@ -3,7 +3,8 @@
 from shared.edge.http import Request
 from shared.kernel.reply import Reply
 from shared.supply import set_reorder_point as rule
-from shared.supply.model import ReorderPointView, SetReorderPoint, ShopPath
+from shared.supply.item_model import ReorderPointView, SetReorderPoint
+from shared.supply.model import ShopPath
 from shared.wiring.edge import http_function
 from shared.wiring.supply import supply
 

@@ -7,7 +7,7 @@ from shared.kernel.decision import By, Decided
 from shared.kernel.errors import Transient, VersionConflict
 from shared.kernel.ids import ShopId
 from shared.supply import facts, reordering
-from shared.supply.model import StockItem
+from shared.supply.item_model import StockItem
 from shared.supply.ports import Supply
 
 StockNews = (

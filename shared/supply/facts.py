@@ -1,5 +1,6 @@
 """Published facts of supply. Stock counters fold from these and from `order.placed`, which reserves."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -97,6 +98,17 @@ class ReorderPointSet(Fact):
     merchant_id: MerchantId
     sku: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
     reorder_point: int | None = Field(default=None, ge=0)
+
+
+class SkuAvailabilitySet(Fact):
+    """Nothing of a SKU may be ordered, until a time or until further notice, whatever is counted; or it may again."""
+
+    type: ClassVar = "supply.sku_availability_set.v1"
+    shop_id: ShopId
+    merchant_id: MerchantId
+    sku: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    sold_out: bool
+    until: datetime | None = None
 
 
 class StockLow(Fact):

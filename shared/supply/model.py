@@ -16,7 +16,6 @@ from shared.kernel.ids import (
     RecipeId,
     ReservationId,
     ShopId,
-    StockItemId,
     TransferId,
 )
 from shared.kernel.money import Frozen
@@ -136,13 +135,6 @@ class TransferStock(Frozen):
         return self
 
 
-class SetReorderPoint(Frozen):
-    """From which quantity on hand downwards a SKU is low; null where nobody wants to be told."""
-
-    sku: Sku
-    reorder_point: int | None = Field(ge=0, le=10**9, strict=True)
-
-
 class PutRecipeLine(Frozen):
     """So much of one SKU: 18 g of beans."""
 
@@ -247,17 +239,6 @@ class Recipe(Frozen):
     instead: tuple[Substitution, ...] = ()
 
 
-class StockItem(Frozen):
-    """What a shop wants of one SKU, and whether it is told to be low: one row of `stock_items`."""
-
-    stock_item_id: StockItemId
-    shop_id: ShopId
-    merchant_id: MerchantId
-    sku: str
-    reorder_point: int | None = None
-    low: bool = False
-
-
 class HoldState(StrEnum):
     """held → released, or held → consumed. No other way."""
 
@@ -327,15 +308,6 @@ class RecipePage(Frozen):
     next: str | None = None
 
 
-class ReorderPointView(Frozen):
-    """The reorder point of a SKU, and whether the SKU was low when it was set."""
-
-    shop_id: ShopId
-    sku: str
-    reorder_point: int | None = None
-    low: bool
-
-
 class StockLevel(Frozen):
     """What there is of one SKU: on the shelf, of that held by orders, and free to be ordered."""
 
@@ -346,6 +318,8 @@ class StockLevel(Frozen):
     free: int
     version: int = Field(description="How often what is on hand has changed; a count names it")
     reorder_point: int | None = Field(default=None, description="With as much on hand, or less, it is low")
+    sold_out: bool = Field(default=False, description="Marked by hand: no order takes of it, whatever is free")
+    until: datetime | None = Field(default=None, description="When that ends by itself")
 
     @property
     def low(self) -> bool:

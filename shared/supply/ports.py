@@ -8,11 +8,11 @@ from shared.kernel.clock import Clock
 from shared.kernel.decision import Page
 from shared.kernel.ids import MerchantId, OrderId, ShopId
 from shared.kernel.store import Inbox, Store
+from shared.supply.item_model import StockItem
 from shared.supply.model import (
     Recipe,
     StockAdjustment,
     StockHold,
-    StockItem,
     StockLevel,
     StockMovement,
     StockReceipt,

@@ -1,14 +1,21 @@
-"""The rules of reorder points. Pure: a SKU is low once, from the crossing of its reorder point until it is above it."""
+"""The rules of what a shop wants of one SKU. Pure: it is low once, from the crossing of its reorder point until it is
+above it; and it is sold out by hand until a time, or until somebody says otherwise.
+"""
 
+from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Final
 
 from shared.kernel.decision import By, Decided
-from shared.kernel.errors import Bug, NotFound
+from shared.kernel.errors import Bug, Invalid, NotFound
 from shared.kernel.facts import Fact
 from shared.kernel.ids import MerchantId, ShopId, StockItemId
 from shared.supply import facts
-from shared.supply.lifecycle import managed
-from shared.supply.model import SetReorderPoint, StockItem, StockLevel
+from shared.supply.item_model import SetReorderPoint, SetSkuAvailability, StockItem
+from shared.supply.lifecycle import managed, staffed
+from shared.supply.model import StockLevel
+
+MAX_AHEAD: Final = timedelta(days=366)
 
 
 def item_id_of(shop_id: ShopId, sku: str) -> StockItemId:
@@ -34,6 +41,34 @@ def set_reorder_point(
     return Decided((fact,), params={"told": False})
 
 
+def set_availability(
+    shop_id: ShopId,
+    command: SetSkuAvailability,
+    *,
+    level: StockLevel | None,
+    merchant_id: MerchantId,
+    by: By,
+    now: datetime,
+) -> Decided:
+    """Return the fact of a SKU that is sold out, or there again; whoever stands behind the counter may say so.
+
+    Raises NotFound for what was never in stock there, Invalid for a time that is over or too far away.
+    """
+    staffed(merchant_id, by)
+    if level is None:
+        raise NotFound("The shop never had this SKU in stock.", sku=command.sku)
+    if command.until is not None and not now < command.until <= now + MAX_AHEAD:
+        raise Invalid(f"`until` lies ahead, and at most {MAX_AHEAD.days} days.")
+    fact = facts.SkuAvailabilitySet(
+        shop_id=shop_id,
+        merchant_id=merchant_id,
+        sku=command.sku,
+        sold_out=command.sold_out,
+        until=command.until,
+    )
+    return Decided((fact,), params={"told": False})
+
+
 def tell(item: StockItem | None, level: StockLevel | None) -> Decided:
     """Return the fact of a SKU that came down to its reorder point, or rose above it; none when that is known."""
     if item is None or level is None:
@@ -48,15 +83,16 @@ def tell(item: StockItem | None, level: StockLevel | None) -> Decided:
 
 def evolve_item(item: StockItem | None, fact: Fact) -> StockItem:
     """Return the state after `fact`."""
-    if isinstance(fact, facts.ReorderPointSet):
-        return StockItem(
+    if isinstance(fact, facts.ReorderPointSet | facts.SkuAvailabilitySet):
+        known = item or StockItem(
             stock_item_id=item_id_of(fact.shop_id, fact.sku),
             shop_id=fact.shop_id,
             merchant_id=fact.merchant_id,
             sku=fact.sku,
-            reorder_point=fact.reorder_point,
-            low=item is not None and item.low,
         )
+        if isinstance(fact, facts.ReorderPointSet):
+            return known.model_copy(update={"reorder_point": fact.reorder_point})
+        return known.model_copy(update={"sold_out": fact.sold_out, "until": fact.until})
     if item is None or not isinstance(fact, facts.StockLow | facts.StockReplenished):
         raise Bug(f"{fact.type} can't happen to a SKU")
     return item.model_copy(update={"low": isinstance(fact, facts.StockLow)})

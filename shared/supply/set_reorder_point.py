@@ -4,7 +4,7 @@ from shared.kernel.decision import By, Decided, Stored
 from shared.kernel.ids import ShopId
 from shared.kernel.reply import Reply
 from shared.supply import reordering
-from shared.supply.model import ReorderPointView, SetReorderPoint, StockItem
+from shared.supply.item_model import ReorderPointView, SetReorderPoint, StockItem
 from shared.supply.ports import Supply
 
 

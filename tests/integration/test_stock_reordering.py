@@ -6,22 +6,31 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from shared.adapters.postgres.database import Sql
+from shared.kernel.clock import rfc3339
 from shared.kernel.decision import By, Role
-from shared.kernel.errors import Forbidden, NotFound, Transient
+from shared.kernel.errors import Forbidden, Invalid, NotFound, Transient
 from shared.kernel.facts import fact_of
-from shared.kernel.ids import KeyId
+from shared.kernel.ids import KeyId, MerchantId
+from shared.orders.ports import SoldOut
 from shared.supply.adjust_stock import adjust_stock
 from shared.supply.alert_low_stock import StockNews, alert_low_stock
+from shared.supply.consume_stock import consume_stock
 from shared.supply.get_stock import get_stock
-from shared.supply.model import AdjustStock, GetStock, ReorderPointView, SetReorderPoint
+from shared.supply.item_model import ReorderPointView, SetReorderPoint, SetSkuAvailability
+from shared.supply.model import AdjustStock, GetStock
 from shared.supply.reordering import item_id_of
 from shared.supply.set_reorder_point import set_reorder_point
+from shared.supply.set_sku_availability import set_sku_availability
+from tests.integration.ordering import FixedClock
 from tests.integration.shopkeeping import keyed, woken
 from tests.integration.stockkeeping import Counter, Interrupted
+from tests.waiting import until
 
 SKU = "flat-white"
 MOVES = Sql(
@@ -154,3 +163,61 @@ async def test_a_reorder_point_is_set_by_owner_or_manager_for_what_was_ever_in_s
     assert await pointed(counter, 5, by) == ReorderPointView(
         shop_id=counter.shop_id, sku=SKU, reorder_point=5, low=False
     )
+
+
+async def marked(counter: Counter, sold_out: bool, back_at: datetime | None = None, by: By | None = None) -> None:
+    command = SetSkuAvailability(sku=SKU, sold_out=sold_out, until=back_at)
+    using = replace(counter.supply, clock=FixedClock(datetime.now(UTC)))
+    await set_sku_availability(counter.shop_id, command, by=by or keyed(counter.manager), using=using)
+
+
+async def test_a_sku_marked_as_sold_out_is_not_ordered_until_its_time_or_the_word(counter: Counter) -> None:
+    await counter.received({SKU: 10})
+    before = await counter.ordered(2)
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
+    await marked(counter, True, later)
+    with pytest.raises(SoldOut) as refused:
+        await counter.ordered()
+    assert refused.value.fields == {"sku": SKU, "available": 0, "until": rfc3339(later)}
+    (level,) = (await counter.supply.shelves.of(counter.shop_id, [SKU])).values()
+    assert (level.free, level.sold_out, level.until) == (8, True, later)
+    assert counter.stock_differences() == []
+    await marked(counter, True)
+    with pytest.raises(SoldOut) as refused:
+        await counter.ordered()
+    assert "until" not in refused.value.fields
+    await counter.begun(before)
+    await consume_stock(before, by=woken("consume_stock"), using=counter.supply)
+    await pointed(counter, 9)  # what is said of it otherwise leaves the mark as it is
+    assert counter.stock_differences() == []
+    await marked(counter, False)
+    await counter.ordered(8)
+    soon = datetime.now(UTC) + timedelta(seconds=0.3)
+    await counter.received({SKU: 1})
+    await marked(counter, True, soon)
+    assert counter.stock_differences() == []
+
+    async def again() -> bool:
+        try:
+            await counter.ordered()
+        except SoldOut:
+            return False
+        return True
+
+    await until(again, "it is there again by itself")
+    assert counter.stock_differences() == []
+
+
+async def test_a_mark_that_makes_no_sense_or_comes_from_elsewhere_is_refused(counter: Counter) -> None:
+    with pytest.raises(NotFound):
+        await marked(counter, True)
+    await counter.received({SKU: 1})
+    await marked(counter, True, by=keyed(By(KeyId.new(), frozenset({Role.BARISTA}), counter.merchant_id)))
+    with pytest.raises(NotFound):
+        await marked(counter, False, by=keyed(By(KeyId.new(), frozenset({Role.OWNER}), MerchantId.new())))
+    now = datetime.now(UTC)
+    for when in (now - timedelta(seconds=1), now + timedelta(days=400)):
+        with pytest.raises(Invalid):
+            await marked(counter, True, when)
+    with pytest.raises(ValidationError):
+        SetSkuAvailability(sku=SKU, sold_out=False, until=now)

@@ -16,6 +16,7 @@ PARTS: Final = {
     "list_stock_movements": "barista",
     "put_recipe": "manager",
     "set_reorder_point": "manager",
+    "set_sku_availability": "barista",
     "transfer_stock": "manager",
 }
 """Who sends it."""
@@ -37,6 +38,8 @@ def body(operation: str, cast: Cast) -> JSON | None:
             return {"product_id": cast.place.item_id, "takes": takes, "instead": []}
         case "set_reorder_point":
             return {"sku": "shot", "reorder_point": 20}
+        case "set_sku_availability":
+            return {"sku": "shot", "sold_out": False, "until": None}
         case "transfer_stock":
             there = cast.merchant.places[1].shop_id
             return {"to_shop_id": there, "lines": [{"sku": "shot", "quantity": 1}], "note": "by van"}
@@ -65,6 +68,11 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/sku": (*_SKUS, None),
         "/reorder_point": (-1, 1.5, "5", True, 10**9 + 1, 10**30),
         "/low": (True,),
+    },
+    "set_sku_availability": {
+        "/sku": (*_SKUS, None),
+        "/sold_out": ("yes", "true", 1, None, "false"),
+        "/until": ("2026-05-06", "2099-01-01T00:00:00Z", "soon", 1767312000),
     },
     "transfer_stock": {
         "/to_shop_id": ("", "shp_0", "SHP_" + "0" * 32, "mer_" + "0" * 32, "shp_" + "0" * 32, None),

@@ -9,6 +9,7 @@ from shared.adapters.postgres.order_slots import FREED
 from shared.adapters.postgres.place_orders import PlaceOrders
 from shared.adapters.postgres.statement import GuardedBy, StateTable, rows_sql
 from shared.adapters.postgres.store import StateStore, stored
+from shared.kernel.clock import rfc3339
 from shared.kernel.decision import By, Page, Stored
 from shared.kernel.errors import NotFound
 from shared.kernel.ids import MerchantId, OrderId, PaymentId, ShopId, UserId
@@ -17,7 +18,7 @@ from shared.kernel.reply import Reply
 from shared.orders.facts import OrderPlaced
 from shared.orders.lifecycle import evolve
 from shared.orders.model import LiveOrder, LivePayment, Order, OrderView
-from shared.orders.ports import PaymentStanding
+from shared.orders.ports import PaymentStanding, SoldOut
 
 TABLE: Final = StateTable(
     name="orders",
@@ -28,6 +29,9 @@ TABLE: Final = StateTable(
     extra=FREED,
 )
 
+_MARKED: Final = Sql(
+    "select until from stock_items where shop_id = :shop_id and sku = :sku and sold_out and until > clock_timestamp()"
+)
 _OF_CUSTOMER: Final = rows_sql(
     TABLE,
     "where customer_id = :customer_id and (:before::text is null or order_id < :before::text)"
@@ -81,7 +85,15 @@ class PostgresOrders(StateStore[Order]):
         reply: Callable[[Stored[Order]], Reply[OrderView]],
     ) -> Stored[Order]:
         """Append a new order and reserve its stock in the same commit; concurrent calls share one."""
-        return await self._placing.place(order_id, placed, by=by, now=now, reply=reply)
+        try:
+            return await self._placing.place(order_id, placed, by=by, now=now, reply=reply)
+        except SoldOut as sold_out:
+            sku = sold_out.fields["sku"]
+            rows = await self._db.run(_MARKED, shop_id=placed.shop_id, sku=sku)
+            if not rows:
+                raise
+            until = rfc3339(rows[0][0])
+            raise SoldOut(f"There is no {sku} until {until}.", sku=sku, available=0, until=until) from None
 
     async def of_customer(self, customer_id: UserId, *, before: str | None, limit: int) -> Page[Stored[Order]]:
         """Return the customer's orders, newest first, after the cursor."""

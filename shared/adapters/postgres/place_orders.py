@@ -74,8 +74,9 @@ demand as materialized (
 locked as materialized (
   select s.*
     from (select distinct shop_id, sku from demand order by shop_id, sku) d,
-         lateral (select shop_id, sku, on_hand - reserved as free from stock
-                   where stock.shop_id = d.shop_id and stock.sku = d.sku for update) s),
+         lateral (select shop_id, sku,
+                         case when sold_out_until > clock_timestamp() then 0 else on_hand - reserved end as free
+                    from stock where stock.shop_id = d.shop_id and stock.sku = d.sku for update) s),
 fitting as (
   select d.n, d.shop_id, d.sku, d.quantity, coalesce(l.free, 0) as free
     from demand d left join locked l using (shop_id, sku)),

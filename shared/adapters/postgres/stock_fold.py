@@ -7,18 +7,22 @@ from typing import Final
 
 from shared.adapters.postgres.database import Connection, Row, Sql
 from shared.kernel.facts import Recorded, fact_of
-from shared.orders.facts import OrderPlaced
+from shared.orders.facts import OrderModified, OrderPlaced
 from shared.supply import facts
 from shared.supply.facts import BaseUnit
 
 BATCH: Final = 5_000
 _MOVING: Final = (facts.StockReceived, facts.StockConsumed, facts.StockAdjusted, facts.StockTransferred)
-_TYPES: Final = {fact.type for fact in (OrderPlaced, facts.RecipePut, facts.StockReleased, *_MOVING)}
+_TYPES: Final = {fact.type for fact in (OrderPlaced, OrderModified, facts.RecipePut, facts.StockReleased, *_MOVING)}
 _LEDGER: Final = Sql(
     "select shop_id, sku, entry, number, reason, delta, on_hand, event_id from stock_movements"
     f" where (shop_id, sku, entry) > (:shop_id, :sku, :entry::bigint) order by shop_id, sku, entry limit {BATCH}"
 )
 _COUNTERS: Final = "select shop_id, sku, on_hand, reserved, movements, unit from stock"
+_MARKS: Final = """
+select s.sku, s.shop_id from stock s left join stock_items i on i.shop_id = s.shop_id and i.sku = s.sku
+ where s.sold_out_until is distinct from case when i.sold_out then coalesce(i.until, 'infinity') end
+"""
 _Shelf = tuple[str, str]
 """A shop and a SKU."""
 
@@ -49,6 +53,10 @@ class StockFold:
             case OrderPlaced() as placed:
                 for sku, quantity in placed.reserves.items():
                     self._folded[placed.shop_id, sku].reserved += quantity
+            case OrderModified() as modified:
+                for sign, parts in ((1, modified.takes), (-1, modified.freed)):
+                    for part in parts:
+                        self._folded[modified.shop_id, part.sku].reserved += sign * part.quantity
             case facts.RecipePut() as fact:
                 for line in fact.takes:
                     self._counts((fact.shop_id, line.sku), line.unit)
@@ -95,6 +103,8 @@ class StockFold:
                 yield f"{shelf}: moved {movements} times, {folded.movements} by its facts"
             if unit != folded.unit:
                 yield f"{shelf}: counted in {unit}, in {folded.unit} by its facts"
+        for sku, shop_id in connection.execute(_MARKS):
+            yield f"stock of {sku} in {shop_id}: sold out in the table otherwise than by its facts"
         yield from self._ledger_differences(connection, {key: row[0] for key, row in counted.items()})
 
     def _ledger_differences(self, connection: Connection, on_hands: Mapping[_Shelf, int]) -> Iterator[str]:

@@ -1,4 +1,6 @@
-"""What shops want of their SKUs, in Postgres. That one is low is true in the commit that says so, or it is not said."""
+"""What shops want of their SKUs, in Postgres. That one is low is true in the commit that says so, or it is not said;
+that one is sold out holds for every order after that commit.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,7 +9,7 @@ from shared.adapters.postgres.database import Database, Sql
 from shared.adapters.postgres.statement import StateTable
 from shared.adapters.postgres.store import StateStore
 from shared.kernel.ids import ShopId
-from shared.supply.model import StockItem
+from shared.supply.item_model import StockItem
 from shared.supply.reordering import evolve_item
 
 TABLE: Final = StateTable(
@@ -19,7 +21,12 @@ TABLE: Final = StateTable(
 level as (
   select s.on_hand <= r.reorder_point as low
     from stock s, jsonb_to_record(:row::jsonb) as r(shop_id text, sku text, reorder_point bigint)
-   where s.shop_id = r.shop_id and s.sku = r.sku for share of s)""",
+   where s.shop_id = r.shop_id and s.sku = r.sku for share of s),
+marked as (
+  update stock s set sold_out_until = case when r.sold_out then coalesce(r.until, 'infinity') end
+    from state, jsonb_to_record(:row::jsonb) as r(shop_id text, sku text, sold_out boolean, until timestamptz)
+   where s.shop_id = r.shop_id and s.sku = r.sku
+     and s.sold_out_until is distinct from case when r.sold_out then coalesce(r.until, 'infinity') end)""",
     checks=(
         "when :told::boolean and not exists ("
         "select from level where coalesce(low, false) = (:row::jsonb ->> 'low')::boolean)"
@@ -35,7 +42,7 @@ select i.sku from stock_items i join stock s on s.shop_id = i.shop_id and s.sku 
 
 
 class PostgresStockItems(StateStore[StockItem]):
-    """Reorder points, and who was told. A decision's `told` says whether it tells of a crossing."""
+    """Reorder points, who was told, what is sold out. A decision's `told` says whether it tells of a crossing."""
 
     def __init__(self, db: Database, *, region: str) -> None:
         super().__init__(db, TABLE, region=region)

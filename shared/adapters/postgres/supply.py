@@ -73,7 +73,8 @@ HOLDS: Final = StateTable(
 )
 
 _LEVEL: Final = """
-select s.sku, s.unit, s.on_hand, s.reserved, s.movements, i.reorder_point
+select s.sku, s.unit, s.on_hand, s.reserved, s.movements, i.reorder_point,
+       coalesce(s.sold_out_until > clock_timestamp(), false), i.until
   from stock s left join stock_items i on i.shop_id = s.shop_id and i.sku = s.sku
  where s.shop_id = :shop_id"""
 _LEVELS: Final = Sql(
@@ -157,7 +158,7 @@ class PostgresShelves:
 
 
 def _level(row: Row) -> StockLevel:
-    sku, unit, on_hand, reserved, movements, reorder_point = row
+    sku, unit, on_hand, reserved, movements, reorder_point, sold_out, until = row
     return StockLevel(
         sku=sku,
         unit=BaseUnit(unit),
@@ -166,6 +167,8 @@ def _level(row: Row) -> StockLevel:
         free=on_hand - reserved,
         version=movements,
         reorder_point=reorder_point,
+        sold_out=sold_out,
+        until=until if sold_out else None,
     )
 
 

@@ -1,6 +1,7 @@
 """The calls of supply. Written by `python -m triggers docs` from the registry; not to be edited."""
 
 from shared.client.call import Call, Scalar, call, segment
+from shared.supply.item_model import ReorderPointView, SetReorderPoint, SetSkuAvailability, SkuAvailabilityView
 from shared.supply.model import (
     AdjustmentView,
     AdjustStock,
@@ -10,8 +11,6 @@ from shared.supply.model import (
     ReceiveStock,
     RecipePage,
     RecipeView,
-    ReorderPointView,
-    SetReorderPoint,
     StockPage,
     TransferStock,
     TransferView,
@@ -106,6 +105,22 @@ def set_reorder_point(
         "PUT",
         f"/v1/shops/{segment(shop_id)}/stock/reorder-points",
         ReorderPointView,
+        body=body,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def set_sku_availability(
+    shop_id: str, body: SetSkuAvailability, *, key: str | None = None, if_match: int | None = None
+) -> Call[SkuAvailabilityView]:
+    """PUT /v1/shops/{shop_id}/stock/availability: mark a SKU as sold out, or as there again."""
+    return call(
+        "set_sku_availability",
+        "PUT",
+        f"/v1/shops/{segment(shop_id)}/stock/availability",
+        SkuAvailabilityView,
         body=body,
         idempotent=True,
         key=key,
