@@ -10,6 +10,7 @@ from typing import Final
 from shared.catalog import facts
 from shared.catalog.facts import ItemImage, MenuItem, ModifierGroup, Scope, SoldOutMark
 from shared.catalog.model import (
+    MAX_CHOICES,
     MAX_GROUPS,
     MAX_ITEMS,
     ImportMenu,
@@ -69,7 +70,7 @@ def put_item(menu: Menu | None, item_id: ItemId, command: PutMenuItem, *, shop: 
     """Return the facts of an item added or replaced. Raises UnknownGroup, MenuFull."""
     items, groups = (menu.items, menu.groups) if menu else ((), ())
     item = command.item(item_id)
-    _groups_exist((item,), groups)
+    _can_be_ordered((item,), groups)
     if len(items) >= MAX_ITEMS and all(known.item_id != item_id for known in items):
         raise MenuFull(f"A menu has at most {MAX_ITEMS} items.")
     return (facts.MenuItemPut(**_of(shop), item=item),)
@@ -78,12 +79,14 @@ def put_item(menu: Menu | None, item_id: ItemId, command: PutMenuItem, *, shop: 
 def put_group(
     menu: Menu | None, group_id: ModifierGroupId, command: PutModifierGroup, *, shop: ShopTerms
 ) -> Sequence[Fact]:
-    """Return the facts of a modifier group added or replaced. Raises MenuFull."""
+    """Return the facts of a modifier group added or replaced. Raises MenuFull, Invalid."""
     groups = menu.groups if menu else ()
     if len(groups) >= MAX_GROUPS and all(known.group_id != group_id for known in groups):
         raise MenuFull(f"A menu has at most {MAX_GROUPS} modifier groups.")
     group = command.group(group_id)
-    _choices_are_told_apart((*(known for known in groups if known.group_id != group_id), group))
+    after = (*(known for known in groups if known.group_id != group_id), group)
+    _choices_are_told_apart(after)
+    _can_be_ordered([item for item in (menu.items if menu else ()) if group_id in item.modifier_groups], after)
     return (facts.ModifierGroupPut(**_of(shop), group=group),)
 
 
@@ -91,7 +94,7 @@ def import_menu(command: ImportMenu, *, shop: ShopTerms) -> Sequence[Fact]:
     """Return the facts of a menu that replaces the present one. Raises UnknownGroup, Invalid."""
     items = tuple(item.item(item_id) for item_id, item in command.items.items())
     groups = tuple(group.group(group_id) for group_id, group in command.groups.items())
-    _groups_exist(items, groups)
+    _can_be_ordered(items, groups)
     _choices_are_told_apart(groups)
     dayparts = None if command.dayparts is None else tuple(daypart.daypart() for daypart in command.dayparts)
     taxes = None if command.taxes is None else tuple(tax.tax() for tax in command.taxes)
@@ -164,12 +167,18 @@ def items_exist(scope: Scope, items: Sequence[MenuItem]) -> None:
         raise UnknownItem("Put the items on the menu first.", items=missing)
 
 
-def _groups_exist(items: Sequence[MenuItem], groups: Sequence[ModifierGroup]) -> None:
-    known = {group.group_id for group in groups}
+def _can_be_ordered(items: Sequence[MenuItem], groups: Sequence[ModifierGroup]) -> None:
+    """Refuse items with a group that is not there, or with more choices to make than a line of an order takes."""
+    known = {group.group_id: group for group in groups}
     for item in items:
         missing = [group_id for group_id in item.modifier_groups if group_id not in known]
         if missing:
             raise UnknownGroup("Put the modifier groups of an item first.", item_id=item.item_id, groups=missing)
+        own = [known[group_id] for group_id in item.modifier_groups]
+        if sum(group.min for group in own if not group.defaults) > MAX_CHOICES:
+            raise Invalid(
+                f"A line of an order takes {MAX_CHOICES} choices; this item asks for more.", item_id=item.item_id
+            )
 
 
 def _choices_are_told_apart(groups: Sequence[ModifierGroup]) -> None:

@@ -28,6 +28,8 @@ MAX_DAYPARTS: Final = 20
 MAX_TAXES: Final = 50
 MAX_SPANS: Final = 42
 """Of a daypart: six a day."""
+MAX_CHOICES: Final = 20
+"""That a line of an order can name."""
 MAX_PRICE: Final = 10**9
 """In minor units: ten million euros."""
 

@@ -1,14 +1,14 @@
 """What customers see of a menu: what can be ordered at this moment, and prices in coins. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from shared.catalog.facts import MenuItem, SoldOutMark, off_hours
+from shared.catalog.facts import Daypart, MenuItem, closest
 from shared.catalog.model import LiveRate, Menu, MenuView, ShownItem
 from shared.catalog.ports import Rate, ShopTerms
-from shared.kernel.hours import changes_at
+from shared.kernel.hours import changes_at, open_window
 from shared.kernel.ids import ItemId
 from shared.kernel.money import MINOR_DIGITS, Asset, Money
 
@@ -33,6 +33,7 @@ def shown(
     worth = {asset: _worth(asset, rate.rate, MINOR_DIGITS[menu.currency]) for asset, rate in fresh.items()}
     images = {image.item_id: f"{images_at}/{image.key}" for image in menu.images}
     marks = {mark.item_id: mark for mark in menu.sold_out if mark.until is None or now < mark.until}
+    sold = on_sale(menu, timezone=shop.timezone, now=now)
     return MenuView.model_construct(
         menu_id=menu.menu_id,
         shop_id=menu.shop_id,
@@ -44,7 +45,7 @@ def shown(
                 **dict(item),
                 prices=tuple(_in_coins(item.price, asset, ratio) for asset, ratio in worth.items()),
                 image_url=images.get(item.item_id),
-                on_sale=_on_sale(item, menu, marks, shop.timezone, now),
+                on_sale=item.item_id in sold,
                 sold_out_until=marks[item.item_id].until if item.item_id in marks else None,
             )
             for item in menu.items
@@ -55,10 +56,24 @@ def shown(
     )
 
 
-def _on_sale(item: MenuItem, menu: Menu, marks: Mapping[ItemId, SoldOutMark], timezone: str, now: datetime) -> bool:
-    """Return whether an item can be ordered now."""
-    at_its_hour = not (menu.dayparts and off_hours(item, menu.dayparts, timezone, now))
-    return item.available and item.item_id not in marks and at_its_hour
+def on_sale(menu: Menu, *, timezone: str, now: datetime) -> frozenset[ItemId]:
+    """Return the items that can be ordered now: available, not sold out, at their hours, with enough to choose from."""
+    marked = {mark.item_id for mark in menu.sold_out if mark.until is None or now < mark.until}
+    now_ = {daypart.name for daypart in menu.dayparts if open_window(daypart.weekly, timezone, now)}
+    short = {group.group_id for group in menu.groups if group.min > sum(each.available for each in group.modifiers)}
+    return frozenset(
+        item.item_id
+        for item in menu.items
+        if item.available
+        and item.item_id not in marked
+        and short.isdisjoint(item.modifier_groups)
+        and _at_its_hour(item, menu.dayparts, now_)
+    )
+
+
+def _at_its_hour(item: MenuItem, dayparts: Sequence[Daypart], now: Set[str]) -> bool:
+    own = closest(dayparts, item) if dayparts else ()
+    return not own or any(daypart.name in now for daypart in own)
 
 
 def true_until(menu: Menu, *, timezone: str, now: datetime, most: datetime) -> datetime:

@@ -137,6 +137,26 @@ def test_a_choice_belongs_to_one_group() -> None:
     assert lifecycle.put_group(menu, group_id, group(name="Milk or not"), shop=SHOP)
 
 
+def test_an_item_asks_for_no_more_choices_than_an_order_can_name() -> None:
+    many: dict[str, object] = {
+        "min": 20,
+        "max": 20,
+        "defaults": [],
+        "modifiers": [{"modifier_id": ModifierId.new(), "name": "c", "price_delta": "0"} for _ in range(20)],
+    }
+    one, other = ModifierGroupId.new(), ModifierGroupId.new()
+    menu = after(None, *lifecycle.put_group(None, one, group(**many), shop=SHOP))
+    menu = after(menu, *lifecycle.put_group(menu, other, group(), shop=SHOP))
+    item_id = ItemId.new()
+    menu = after(menu, *lifecycle.put_item(menu, item_id, item(modifier_groups=[one, other]), shop=SHOP))
+    with pytest.raises(Invalid):
+        lifecycle.put_group(menu, other, group(defaults=[]), shop=SHOP)
+    menu = after(menu, *lifecycle.put_item(menu, item_id, item(modifier_groups=[one]), shop=SHOP))
+    menu = after(menu, *lifecycle.put_group(menu, other, group(defaults=[]), shop=SHOP))
+    with pytest.raises(Invalid):
+        lifecycle.put_item(menu, item_id, item(modifier_groups=[one, other]), shop=SHOP)
+
+
 def test_a_full_menu_takes_changes_and_nothing_new() -> None:
     ids = [ItemId.new() for _ in range(MAX_ITEMS)]
     menu = after(None, *lifecycle.import_menu(ImportMenu(items={i: item() for i in ids}), shop=SHOP))

@@ -17,7 +17,7 @@ from shared.catalog.ports import ShopTerms
 from shared.kernel.errors import Invalid, NotFound
 from shared.kernel.facts import Fact, fact_of
 from shared.kernel.hours import Opening
-from shared.kernel.ids import ItemId, MerchantId, ShopId
+from shared.kernel.ids import ItemId, MerchantId, ModifierGroupId, ModifierId, ShopId
 from shared.kernel.money import Asset
 from tests.naming import shown
 
@@ -200,6 +200,23 @@ def test_an_import_leaves_dayparts_alone_unless_it_brings_some() -> None:
     assert plain.dayparts == menu.dayparts
     none = after(menu, *lifecycle.import_menu(ImportMenu(items={WHITE: item()}, dayparts=()), shop=SHOP))
     assert none.dayparts == ()
+
+
+def test_an_item_without_enough_to_choose_from_is_not_on_sale() -> None:
+    milk, cow, oat = ModifierGroupId.new(), ModifierId.new(), ModifierId.new()
+
+    def put(*available: bool) -> Menu:
+        choices = [
+            {"modifier_id": each, "name": "x", "price_delta": "0", "available": there}
+            for each, there in zip((cow, oat), available, strict=True)
+        ]
+        group = {"name": "Milk", "min": 1, "max": 1, "modifiers": choices}
+        items = {WHITE: item(modifier_groups=[milk]), CAKE: item(name="Cake")}
+        command = ImportMenu.model_validate({"items": items, "groups": {milk: group}})
+        return after(None, *lifecycle.import_menu(command, shop=SHOP))
+
+    assert on_sale(put(False, True), NOON) == {WHITE: True, CAKE: True}
+    assert on_sale(put(False, False), NOON) == {WHITE: False, CAKE: True}
 
 
 @given(st.integers(0, 14 * 24 * 60), st.integers(0, 600))
