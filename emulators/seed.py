@@ -30,11 +30,14 @@ from emulators.demo_menus import GROUPS, KINDS, Dish
 from emulators.demo_recipes import CHOICES, DISHES, GOODS, SHOPS
 from emulators.merchant_keys import MerchantAccount
 from shared.adapters.evm.address import EvmAddresses
+from shared.catalog import discounts
 from shared.catalog import lifecycle as menus
-from shared.catalog.model import ImportMenu, PutMenuItem, PutModifier, PutModifierGroup
+from shared.catalog.discount_model import PutDiscount
+from shared.catalog.model import ImportMenu, PutMenuItem, PutModifier, PutModifierGroup, PutTax
 from shared.catalog.ports import ShopTerms
 from shared.kernel.decision import By, Role
 from shared.kernel.ids import (
+    DiscountId,
     ItemId,
     MenuId,
     MerchantId,
@@ -53,6 +56,7 @@ from shared.supply.model import PutRecipe, ReceiveStock
 from shared.supply.put_recipe import put_recipe
 from shared.wallets.facts import WalletRegistered
 from shared.wiring.catalog import catalog
+from shared.wiring.discounts import discounting
 from shared.wiring.shops import registration
 from shared.wiring.supply import supply
 from shared.wiring.wallets import signing_in
@@ -62,6 +66,14 @@ R = TypeVar("R")
 
 AT_ONCE: Final = 8
 DEADLINE_S: Final = 120.0
+_TAXES: Final = (
+    PutTax(name="MwSt.", rate_bp=1900, inclusion="inclusive"),
+    PutTax(name="MwSt.", rate_bp=700, inclusion="inclusive", categories=("Bakery", "Bowls")),
+)
+"""German value-added tax: drinks, and what is eaten."""
+WELCOME: Final = PutDiscount(name="Welcome to Berlin", code="WELCOME-10", rate_bp=1000, maximum=300, uses=100_000)
+"""A code that the demo's first shops take."""
+WELCOMING: Final = 20
 _NONCE_LIFETIME: Final = timedelta(minutes=1)
 
 
@@ -164,6 +176,8 @@ async def _opened(shop: DemoShop, wallets: Wallets, by: By) -> None:
         by=by,
         now=datetime.now(UTC),
     )
+    if shop.number < WELCOMING:
+        await _welcome(shop, terms, by)
     if shop.number in SHOPS:
         goods = ReceiptId(f"rcv_{digits_of('goods', shop.number)}")
         await _delivered(goods, shop_id, ReceiveStock.model_validate({"lines": GOODS}), by)
@@ -203,6 +217,13 @@ async def _registered(shop: DemoShop, shop_id: ShopId, wallets: Wallets, by: By)
     await using.store.decide(shop_id, lambda known: () if known else facts, by=by, now=now)
 
 
+async def _welcome(shop: DemoShop, terms: ShopTerms, by: By) -> None:
+    """Give the code of the demo at a shop."""
+    discount_id = DiscountId(f"dsc_{digits_of('discount', shop.number)}")
+    told = discounts.put(None, discount_id, WELCOME, shop=terms, menu=None, code_of=None, count=0)
+    await discounting().store.decide(discount_id, lambda known: () if known else told, by=by, now=datetime.now(UTC))
+
+
 def _receipt_id(shop: DemoShop) -> ReceiptId:
     return ReceiptId(f"rcv_{digits_of('opening stock', shop.number)}")
 
@@ -227,7 +248,7 @@ def _menu(shop: DemoShop) -> ImportMenu:
         )
         for dish in _dishes(shop)
     }
-    return ImportMenu(items=items, groups=groups)
+    return ImportMenu(items=items, groups=groups, taxes=_TAXES)
 
 
 def _recipes(shop: DemoShop) -> Iterator[PutRecipe]:
