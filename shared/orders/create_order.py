@@ -1,10 +1,13 @@
 """create_order: place an order, its prices fixed and its stock reserved in the same commit."""
 
+from datetime import datetime
+
 from shared.kernel.decision import By, Stored
 from shared.kernel.errors import Forbidden
 from shared.kernel.ids import OrderId, UserId
 from shared.kernel.reply import Reply
 from shared.orders import lifecycle
+from shared.orders.facts import OrderPlaced
 from shared.orders.model import Order, OrderView, PlaceOrder
 from shared.orders.ports import Orders
 from shared.orders.taking import by_recipes
@@ -18,25 +21,8 @@ async def create_order(command: PlaceOrder, *, by: By, using: Orders) -> Reply[O
     """
     if not by.actor.startswith(UserId.prefix):
         raise Forbidden("Orders are placed by people; sign in with a wallet.")
-    now = using.clock.now()
-    shop = await using.shops.terms(command.shop_id)
-    version = command.menu_version
-    menu = await using.menus.current(command.shop_id, at_least=version or 0)
-    stale = version is not None and version != menu.version
-    named = await using.menus.version(command.shop_id, version or 0) if stale else menu
-    discounts = await using.discounts.of(command.shop_id)
-    order_id = OrderId.new()
-    placed = lifecycle.place(
-        order_id,
-        command,
-        customer=UserId(by.actor),
-        shop=shop,
-        menu=menu,
-        named=named,
-        discounts=discounts,
-        now=now,
-    )
-    placed = by_recipes(placed, await using.recipes.of(command.shop_id))
+    now, order_id = using.clock.now(), OrderId.new()
+    placed = await priced(order_id, command, customer=UserId(by.actor), now=now, using=using)
     replies: list[Reply[OrderView]] = []
 
     def answer(stored: Stored[Order]) -> Reply[OrderView]:
@@ -45,6 +31,22 @@ async def create_order(command: PlaceOrder, *, by: By, using: Orders) -> Reply[O
 
     stored = await using.store.place(order_id, placed, by=by, now=now, reply=answer)
     return replies[-1] if replies else created(stored)  # the reply that was stored, encoded once
+
+
+async def priced(
+    order_id: OrderId, command: PlaceOrder, *, customer: UserId, now: datetime, using: Orders
+) -> OrderPlaced:
+    """Return the fact of the order, priced and with what it takes. Raises what create_order raises."""
+    shop = await using.shops.terms(command.shop_id)
+    version = command.menu_version
+    menu = await using.menus.current(command.shop_id, at_least=version or 0)
+    stale = version is not None and version != menu.version
+    named = await using.menus.version(command.shop_id, version or 0) if stale else menu
+    discounts = await using.discounts.of(command.shop_id)
+    placed = lifecycle.place(
+        order_id, command, customer=customer, shop=shop, menu=menu, named=named, discounts=discounts, now=now
+    )
+    return by_recipes(placed, await using.recipes.of(command.shop_id))
 
 
 def created(stored: Stored[Order]) -> Reply[OrderView]:

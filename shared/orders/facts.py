@@ -1,6 +1,6 @@
 """Published facts of orders."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import ClassVar, Literal
 
@@ -71,6 +71,11 @@ class Taken(Frozen):
     quantity: int = Field(ge=1)
 
 
+def taken(reserves: Mapping[str, int]) -> tuple[Taken, ...]:
+    """Return what an order takes, as facts carry it."""
+    return tuple(Taken(sku=sku, quantity=quantity) for sku, quantity in sorted(reserves.items()))
+
+
 class OrderPlaced(Fact):
     """A customer ordered; prices are fixed and stock is held until `hold_until`."""
 
@@ -116,6 +121,23 @@ class OrderFact(Fact):
     merchant_id: MerchantId
     customer_id: UserId
     at: datetime
+
+
+class OrderModified(OrderFact):
+    """Its customer changed it before anything was asked for it: all of what it is now. It is to be paid as before."""
+
+    type: ClassVar = "order.modified.v1"
+    menu_version: int
+    lines: tuple[OrderLine, ...]
+    total: Fiat
+    note: str = ""
+    pickup_at: datetime | None = None
+    slot: datetime | None = None
+    tip: Units = 0
+    takes: tuple[Taken, ...]
+    """What it holds of the shop's stock from now on."""
+    freed: tuple[Taken, ...]
+    """What it held before."""
 
 
 class OrderConfirmed(OrderFact):

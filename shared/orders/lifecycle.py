@@ -104,6 +104,33 @@ def place(
     )
 
 
+def modify(order: Order | None, instead: facts.OrderPlaced, *, by: By, now: datetime) -> Sequence[Fact]:
+    """Return the facts of an order that its customer changes to what it would be if it were placed now.
+
+    Raises NotFound, WrongState. Whoever stores them sees to it that no payment was asked for.
+    """
+    order = visible(order, by)
+    if by.actor != order.customer_id:
+        raise NotFound("There is no such order among yours.")
+    if order.status is not OrderStatus.PENDING or now >= order.pay_by:
+        raise WrongState("Only an order that waits for its payment can be changed.", order_status=order.status)
+    if facts.discount_of(instead.lines) != facts.discount_of(order.lines):
+        raise WrongState("It would have another discount: cancel it, and place it anew.", order_status=order.status)
+    told = facts.OrderModified(
+        **_who(order, now),
+        menu_version=instead.menu_version,
+        lines=instead.lines,
+        total=instead.total,
+        note=instead.note,
+        pickup_at=instead.pickup_at,
+        slot=instead.slot,
+        tip=instead.tip,
+        takes=facts.taken(instead.reserves),
+        freed=(),
+    )
+    return (told,)
+
+
 def _made_at(command: PlaceOrder, shop: ShopTerms, now: datetime) -> datetime:
     """Return when it is made: now, or for when it is wanted. Raises ShopClosed, Invalid."""
     if command.pickup_at is None:
@@ -275,6 +302,9 @@ def evolve(order: Order | None, fact: Fact) -> Order:
 
 def _changes(fact: facts.OrderFact) -> dict[str, object]:
     match fact:
+        case facts.OrderModified():
+            kept = fact.model_dump(include={"menu_version", "note", "pickup_at", "slot", "tip"})
+            return {**kept, "lines": fact.lines, "total": fact.total.units}
         case facts.OrderConfirmed():
             return {"status": OrderStatus.CONFIRMED, "payment_id": fact.payment_id}
         case facts.OrderHalted():

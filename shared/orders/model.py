@@ -39,10 +39,9 @@ class LineRequest(Frozen):
     modifiers: tuple[ModifierId, ...] = Field(default=(), max_length=20)
 
 
-class PlaceOrder(Frozen):
-    """An order as a customer sends it. Prices are the server's; `menu_version` says which ones were shown."""
+class ModifyOrder(Frozen):
+    """What an order is to be instead: all of it. Prices are the server's; `menu_version` says which ones were shown."""
 
-    shop_id: ShopId
     menu_version: int | None = Field(default=None, ge=1, strict=True)
     lines: tuple[LineRequest, ...] = Field(min_length=1, max_length=50)
     note: Note = ""
@@ -51,6 +50,12 @@ class PlaceOrder(Frozen):
         default=None, description="When you come for it; without it, it is made as soon as possible"
     )
     tip: Units = Field(default=0, ge=0, le=MAX_TIP, description="In minor units; goes to the shop with the payment")
+
+
+class PlaceOrder(ModifyOrder):
+    """An order as a customer sends it. Prices are the server's; `menu_version` says which ones were shown."""
+
+    shop_id: ShopId
 
 
 class CancelOrder(Frozen):

@@ -9,6 +9,7 @@ from shared.catalog.facts import Daypart, MenuItem, ModifierGroup, SoldOutMark, 
 from shared.kernel.clock import Clock
 from shared.kernel.decision import By, Page, Stored
 from shared.kernel.errors import Conflict
+from shared.kernel.facts import Fact
 from shared.kernel.hours import Opening, Pause, SpecialDay
 from shared.kernel.ids import ItemId, MerchantId, ModifierGroupId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.money import Currency
@@ -25,6 +26,13 @@ class SoldOut(Conflict):
 
     type = "sold-out"
     title = "Not enough is left"
+
+
+class PaymentAsked(Conflict):
+    """An address was shown for the order, and an amount with it."""
+
+    type = "payment-asked"
+    title = "A payment was asked for already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +139,22 @@ class OrderStore(Store[Order], Protocol):
         """Append a new order and reserve its stock in the same commit; concurrent calls share one.
 
         Raises SoldOut, AlreadyAnswered, KeyReused, Transient.
+        """
+        ...
+
+    async def modify(
+        self,
+        order_id: OrderId,
+        rule: Callable[[Order | None], Sequence[Fact]],
+        *,
+        by: By,
+        now: datetime,
+        reply: Callable[[Stored[Order]], Reply[OrderView]],
+        if_match: int | None = None,
+    ) -> Stored[Order]:
+        """Change an order, and what it holds of stock and time, in one transaction that no payment comes between.
+
+        Raises PaymentAsked, SoldOut, SlotFull, AlreadyAnswered, KeyReused, VersionConflict, Transient.
         """
         ...
 

@@ -102,6 +102,7 @@ PARTS: Final = {
     "list_orders": "customer",
     "list_sweeps": "manager",
     "mark_ready": "barista",
+    "modify_order": "customer",
     "list_ratings": "",
     "list_slots": "",
     "pause_shop": "owner",
@@ -222,6 +223,8 @@ def _body(operation: str, cast: Cast) -> JSON | None:
         case "set_preferences":
             quiet = {"starts": "22:00", "ends": "07:00", "timezone": "Europe/Berlin"}
             return {"language": "de", "channels": ["email", "push"], "email": cast.email, "quiet_hours": quiet}
+        case "modify_order":
+            return {"lines": [{"item_id": here.item_id, "quantity": 2}], "note": "no lid", "tip": "50"}
         case "set_capacity":
             return {"capacity": {"orders": 1_000, "value": "100000000"}}
         case "pause_shop":

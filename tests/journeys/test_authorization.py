@@ -101,6 +101,7 @@ CASES: Final = {
     "import_menu": _AT_A_SHOP,
     "list_orders": _LIST,
     "mark_ready": _KITCHEN,
+    "modify_order": _CUSTOMERS,
     "pause_shop": Case(rival_manager=403, elsewhere=MAY),
     "plan_sweep": _AT_A_SHOP,
     "propose_payout": _AT_A_SHOP,

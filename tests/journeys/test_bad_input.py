@@ -34,6 +34,7 @@ GOOD: Final = {
     "confirm_email": 409,
     "confirm_payout": 400,
     "generate_payment_address": 200,
+    "modify_order": 409,
     "plan_sweep": 409,
     "rate_shop": 409,
     "redeem_claim": 409,

@@ -117,6 +117,13 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/address": ("0x" + "5a" * 20, "0x5AAEB6053F3E94C9b9A09f33669435E7Ef1BeAed"),
     },
     "import_menu": {"/items": ({}, {"itm_0": {}}, [], None), "/groups": ({"mod_0": {}}, []), "/currency": ("EUR",)},
+    "modify_order": {
+        "/lines/0/quantity": (*QUANTITIES, 101),
+        "/lines": ([], [{}], {}, None),
+        "/note": ("x" * 501, "\u202egnihtemos"),
+        "/tip": (*UNITS, "100000001"),
+        "/shop_id": ("shp_" + "0" * 32,),
+    },
     "pause_shop": {
         "/until": ("2026-05-06", "2026-05-06T12:00:00", "2026-05-06T12:00:00Z", "9999-12-31T00:00:00Z", "soon", ""),
         "/reason": ("x" * 201, "two\nlines", "\u202e", None, 1),

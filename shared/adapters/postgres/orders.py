@@ -5,13 +5,16 @@ from datetime import datetime
 from typing import Final
 
 from shared.adapters.postgres.database import Database, Row, Sql
+from shared.adapters.postgres.modify_orders import Modifying
 from shared.adapters.postgres.order_slots import FREED
 from shared.adapters.postgres.place_orders import PlaceOrders
+from shared.adapters.postgres.refusals import Collided, KeyTaken, Lost
 from shared.adapters.postgres.statement import GuardedBy, StateTable, rows_sql
-from shared.adapters.postgres.store import StateStore, stored
+from shared.adapters.postgres.store import StateStore, answered, stored
 from shared.kernel.clock import rfc3339
-from shared.kernel.decision import By, Page, Stored
-from shared.kernel.errors import NotFound
+from shared.kernel.decision import AlreadyAnswered, By, Page, Stored
+from shared.kernel.errors import Bug, NotFound
+from shared.kernel.facts import Fact
 from shared.kernel.ids import MerchantId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.money import Fiat
 from shared.kernel.reply import Reply
@@ -94,6 +97,35 @@ class PostgresOrders(StateStore[Order]):
                 raise
             until = rfc3339(rows[0][0])
             raise SoldOut(f"There is no {sku} until {until}.", sku=sku, available=0, until=until) from None
+
+    async def modify(
+        self,
+        order_id: OrderId,
+        rule: Callable[[Order | None], Sequence[Fact]],
+        *,
+        by: By,
+        now: datetime,
+        reply: Callable[[Stored[Order]], Reply[OrderView]],
+        if_match: int | None = None,
+    ) -> Stored[Order]:
+        """Change an order, and what it holds of stock and time, in one transaction that no payment comes between.
+
+        Raises PaymentAsked, SoldOut, SlotFull, AlreadyAnswered, KeyReused, VersionConflict, Transient.
+        """
+        work = Modifying(TABLE, self._region, order_id, rule, by, now, reply, if_match)
+        for again in (True, False):
+            try:
+                return await self._db.transaction(work.run)
+            except (KeyTaken, Lost) as error:
+                said = await answered(self._db, by.once)
+                if isinstance(error, KeyTaken) or isinstance(said, AlreadyAnswered):
+                    raise said from error
+                if not again:
+                    raise
+            except Collided:
+                if not again:
+                    raise
+        raise Bug("the second attempt neither returned nor raised")
 
     async def of_customer(self, customer_id: UserId, *, before: str | None, limit: int) -> Page[Stored[Order]]:
         """Return the customer's orders, newest first, after the cursor."""
