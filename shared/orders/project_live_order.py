@@ -8,6 +8,7 @@ from shared.payments import facts as payment
 
 Shown = (
     order.OrderPlaced
+    | order.OrderModified
     | order.OrderConfirmed
     | order.OrderHalted
     | order.OrderResumed

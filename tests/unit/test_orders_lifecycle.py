@@ -136,7 +136,7 @@ def test_strangers_are_told_there_is_no_such_order() -> None:
 
 def test_a_key_of_one_shop_does_not_open_the_merchants_other_shops() -> None:
     order = placed(latte())
-    here, elsewhere = replace(STAFF, shop_id=SHOP.shop_id), replace(STAFF, shop_id=ShopId.new())
+    here, elsewhere = (replace(STAFF, shop_ids=frozenset({each})) for each in (SHOP.shop_id, ShopId.new()))
     assert lifecycle.visible(order, here) is order
     with pytest.raises(NotFound):
         lifecycle.visible(order, elsewhere)

@@ -5,7 +5,7 @@ from shared.orders.get_estimate import Estimate
 from shared.orders.get_receipt import Receipt
 from shared.orders.get_timeline import Timeline
 from shared.orders.list_slots import Slots
-from shared.orders.model import CancelOrder, KitchenQueue, OrderPage, OrderView, PlaceOrder
+from shared.orders.model import CancelOrder, KitchenQueue, ModifyOrder, OrderPage, OrderView, PlaceOrder
 
 
 def cancel_order(
@@ -80,6 +80,22 @@ def mark_ready(order_id: str, *, key: str | None = None, if_match: int | None = 
         "POST",
         f"/v1/orders/{segment(order_id)}/ready",
         OrderView,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def modify_order(
+    order_id: str, body: ModifyOrder, *, key: str | None = None, if_match: int | None = None
+) -> Call[OrderView]:
+    """PUT /v1/orders/{order_id}: change what is ordered, while nothing was asked for it."""
+    return call(
+        "modify_order",
+        "PUT",
+        f"/v1/orders/{segment(order_id)}",
+        OrderView,
+        body=body,
         idempotent=True,
         key=key,
         if_match=if_match,
