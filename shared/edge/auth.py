@@ -46,11 +46,6 @@ class Caller:
     shop_ids: frozenset[ShopId] | None = None
     """The shops that a staff key is for; None for all of the merchant's."""
 
-    @property
-    def shop_id(self) -> ShopId | None:
-        """Return the shop that a staff key is for, where it is for one or the first of some."""
-        return min(self.shop_ids) if self.shop_ids else None
-
 
 class Remembered(Generic[V]):
     """Values with an end, the longest unused forgotten first."""
