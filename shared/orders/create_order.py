@@ -4,7 +4,7 @@ from datetime import datetime
 
 from shared.kernel.decision import By, Stored
 from shared.kernel.errors import Forbidden
-from shared.kernel.ids import OrderId, UserId
+from shared.kernel.ids import DiscountId, OrderId, UserId
 from shared.kernel.reply import Reply
 from shared.orders import lifecycle
 from shared.orders.facts import OrderPlaced
@@ -34,15 +34,24 @@ async def create_order(command: PlaceOrder, *, by: By, using: Orders) -> Reply[O
 
 
 async def priced(
-    order_id: OrderId, command: PlaceOrder, *, customer: UserId, now: datetime, using: Orders
+    order_id: OrderId,
+    command: PlaceOrder,
+    *,
+    customer: UserId,
+    now: datetime,
+    using: Orders,
+    having: DiscountId | None = None,
 ) -> OrderPlaced:
-    """Return the fact of the order, priced and with what it takes. Raises what create_order raises."""
+    """Return the fact of the order, priced and with what it takes. Raises what create_order raises.
+
+    `having` is the discount that the order has already: one of its uses is its own.
+    """
     shop = await using.shops.terms(command.shop_id)
     version = command.menu_version
     menu = await using.menus.current(command.shop_id, at_least=version or 0)
     stale = version is not None and version != menu.version
     named = await using.menus.version(command.shop_id, version or 0) if stale else menu
-    discounts = await using.discounts.of(command.shop_id)
+    discounts = [each.had_by(having) for each in await using.discounts.of(command.shop_id)]
     placed = lifecycle.place(
         order_id, command, customer=customer, shop=shop, menu=menu, named=named, discounts=discounts, now=now
     )

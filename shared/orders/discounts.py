@@ -10,7 +10,7 @@ from typing import Protocol
 
 from shared.catalog.facts import Discount, MenuItem
 from shared.kernel.errors import Conflict
-from shared.kernel.ids import ShopId
+from shared.kernel.ids import DiscountId, ShopId
 from shared.orders.facts import LineDiscount, OrderLine
 
 Draft = tuple[MenuItem, OrderLine]
@@ -37,6 +37,12 @@ class OfferedDiscount:
 
     discount: Discount
     left: int | None = None
+
+    def had_by(self, having: DiscountId | None) -> "OfferedDiscount":
+        """Return it as an order sees it that has the discount `having`: one more use is left for it."""
+        if self.left is None or self.discount.discount_id != having:
+            return self
+        return OfferedDiscount(self.discount, max(self.left, 0) + 1)
 
 
 class Discounts(Protocol):

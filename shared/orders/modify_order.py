@@ -9,6 +9,7 @@ from shared.kernel.ids import OrderId
 from shared.kernel.reply import Reply
 from shared.orders import lifecycle
 from shared.orders.create_order import priced, shown
+from shared.orders.facts import discount_of
 from shared.orders.model import ModifyOrder, Order, OrderView, PlaceOrder
 from shared.orders.ports import Orders
 
@@ -26,7 +27,8 @@ async def modify_order(
         raise NotFound("There is no such order.")
     order = lifecycle.visible(found.state, by)
     wanted = PlaceOrder(shop_id=order.shop_id, **dict(command))
-    instead = await priced(order_id, wanted, customer=order.customer_id, now=now, using=using)
+    having = discount_of(order.lines)
+    instead = await priced(order_id, wanted, customer=order.customer_id, now=now, using=using, having=having)
 
     def rule(present: Order | None) -> Sequence[Fact]:
         return lifecycle.modify(present, instead, by=by, now=now)

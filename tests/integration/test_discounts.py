@@ -25,7 +25,8 @@ from shared.kernel.ids import DiscountId, OrderId, ShopId
 from shared.orders.cancel_order import cancel_order
 from shared.orders.create_order import create_order
 from shared.orders.discounts import DiscountNotApplicable, DiscountUsedUp
-from shared.orders.model import CancelOrder, LineRequest, OrderView, PlaceOrder
+from shared.orders.model import CancelOrder, LineRequest, ModifyOrder, OrderView, PlaceOrder
+from shared.orders.modify_order import modify_order
 from shared.orders.ports import Orders, SoldOut
 from shared.settings import PostgresSettings
 from shared.supply.model import ReceiveStock
@@ -171,6 +172,20 @@ async def test_what_an_order_that_came_to_nothing_had_can_be_used_again_once(til
     assert (await till.bought(customer("c"))).total.units == 320
     plain = await till.bought(customer("d"), None)
     await return_discount(plain.order_id, by=woken("return_discount"), using=till.discounting)
+    assert till.at.replayed().differences == []
+
+
+async def test_an_order_that_has_the_last_use_is_changed_and_keeps_it(till: Till) -> None:
+    given, by = await till.give(code=CODE, amount="100", uses=1), customer("a")
+    order = await till.bought(by)
+    wanted = ModifyOrder(lines=(LineRequest(item_id=till.coffee, quantity=2),), discount_code=CODE)
+    assert isinstance(by.once, Claim)
+    by = replace(by, once=replace(by.once, route="PUT /v1/test"))
+    changed = (await modify_order(order.order_id, wanted, if_match=1, by=by, using=till.orders())).view
+    assert (changed.total.units, changed.discount and changed.discount.units) == (740, 100)
+    assert await till.used(given.discount_id) == 1
+    with pytest.raises(DiscountUsedUp):
+        await till.bought(customer("b"))
     assert till.at.replayed().differences == []
 
 
