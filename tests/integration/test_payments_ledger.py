@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -235,8 +236,13 @@ async def test_nobody_else_sees_the_ledger(books: Books) -> None:
         assert (await get_balances(by=by, using=books.using)).view.shops == ()
     with pytest.raises(Forbidden):
         await get_balances(by=By("somebody"), using=books.using)
-    (own,) = (await get_balances(by=books.owner, using=books.using)).view.shops
-    assert own.shop_id == books.shop_id
+    here = frozenset({books.shop_id})
+    for shop_ids in (None, here, here | {ShopId.new()}):
+        by = By("key", frozenset({Role.OWNER}), books.owner.merchant_id, shop_ids=shop_ids)
+        (own,) = (await get_balances(by=by, using=books.using)).view.shops
+        assert own.shop_id == books.shop_id
+    elsewhere = replace(by, shop_ids=frozenset({ShopId.new(), ShopId.new()}))
+    assert (await get_balances(by=elsewhere, using=books.using)).view.shops == ()
 
 
 async def test_the_ledger_takes_no_change_and_nothing_that_does_not_balance(books: Books, database: str) -> None:

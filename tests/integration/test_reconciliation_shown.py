@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from shared.adapters.postgres.database import Sql
 from shared.kernel.decision import By, Claim, Role
 from shared.kernel.errors import NotFound
-from shared.kernel.ids import DifferenceId, MerchantId
+from shared.kernel.ids import DifferenceId, MerchantId, ShopId
 from shared.kernel.money import Asset
 from shared.payments.get_reconciliation import (
     AcknowledgeDifference,
@@ -76,12 +77,18 @@ async def test_nobody_else_sees_or_acknowledges_a_difference(world: World) -> No
     (shown,) = (await own(world)).differences
     assert (shown.kind, shown.payment_id) == (Kind.ROW_DIFFERS, payment.payment_id)
     rival = By("usr_rival", frozenset({Role.OWNER}), MerchantId.new(), once=Claim("r", "r", "k", b"b"))
-    assert (await get_reconciliation(GetReconciliation(), by=rival, using=world.showing)).view.differences == ()
+    here = replace(rival, merchant_id=owner(world).merchant_id)
+    elsewhere = replace(here, shop_ids=frozenset({ShopId.new(), ShopId.new()}))
+    for by in (rival, elsewhere):
+        assert (await get_reconciliation(GetReconciliation(), by=by, using=world.showing)).view.differences == ()
     command = AcknowledgeDifference(reason="mine now")
     for id_ in (shown.difference_id, DifferenceId.new()):
-        with pytest.raises(NotFound):
-            await acknowledge_difference(id_, command, by=rival, using=world.showing)
+        for by in (rival, elsewhere):
+            with pytest.raises(NotFound):
+                await acknowledge_difference(id_, command, by=by, using=world.showing)
     assert (await own(world)).differences[0].acknowledged_at is None
+    bound = replace(here, shop_ids=frozenset({world.paying.ordering.shop.shop_id, ShopId.new()}))
+    await acknowledge_difference(shown.difference_id, command, by=bound, using=world.showing)
 
 
 async def test_a_day_shows_what_was_open_on_it_page_by_page(world: World) -> None:
