@@ -44,7 +44,7 @@ def lines(
     wanted = tuple(LineRequest(item_id=item.item_id, quantity=quantity) for item, quantity in ordered)
     command = PlaceOrder(shop_id=SHOP_ID, lines=wanted, discount_code=code)
     offered = [each if isinstance(each, OfferedDiscount) else OfferedDiscount(each) for each in discounts]
-    return pricing.lines_of(command, menu, offered, timezone="Europe/Berlin", now=now)
+    return pricing.lines_of(command, menu, offered, timezone="Europe/Berlin", now=now, at=now)
 
 
 def total(found: tuple[OrderLine, ...]) -> int:
