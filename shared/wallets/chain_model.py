@@ -27,6 +27,36 @@ class WalletBalances(Frozen):
     chains: tuple[ChainBalances, ...]
 
 
+class ListTransfers(Frozen):
+    """Which part of a wallet's transfers."""
+
+    wallet_id: WalletId
+    chain: str | None = Field(default=None, pattern=r"^[a-z0-9:-]{1,40}$", examples=["evm:31337"])
+    until: int | None = Field(default=None, ge=0, le=1 << 53, description="The highest block; the tip unless given")
+
+
+class TokenTransfer(Frozen):
+    """Tokens that came to a wallet, or left it."""
+
+    txid: str
+    log_index: int = Field(description="Of the log in its block")
+    height: int
+    direction: Literal["in", "out", "self"]
+    amount: Money
+    counterparty: str
+
+
+class TransferPage(Frozen):
+    """The transfers of a range of blocks, newest first; `next` is the `until` of the following page."""
+
+    chain: str
+    from_height: int | None = None
+    to_height: int | None = None
+    transfers: tuple[TokenTransfer, ...] = ()
+    next: int | None = None
+    unavailable: str | None = Field(default=None, description="Why nothing is told of this chain")
+
+
 class ListTransactions(Frozen):
     """Which part of one's transactions."""
 

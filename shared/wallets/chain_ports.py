@@ -7,7 +7,7 @@ from typing import Protocol
 from shared.kernel.errors import Conflict
 from shared.kernel.ids import PaymentId, UserId
 from shared.kernel.money import Asset
-from shared.wallets.chain_model import Signed, Transaction
+from shared.wallets.chain_model import Signed, TokenTransfer, Transaction
 from shared.wallets.ports import People
 
 
@@ -31,6 +31,15 @@ class Held:
     units: Mapping[Asset, int]
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """The transfers of an address in the blocks from `first` to `last`, newest first."""
+
+    first: int
+    last: int
+    transfers: Sequence[TokenTransfer]
+
+
 class Holdings(Protocol):
     """One chain, asked what an address holds."""
 
@@ -41,6 +50,10 @@ class Holdings(Protocol):
 
     async def held(self, address: str) -> Held:
         """Return what the address holds at the tip, all assets at one block. Raises NotServed, Transient."""
+        ...
+
+    async def transfers(self, address: str, until: int | None) -> History:
+        """Return the address's token transfers in the blocks up to `until`, or the tip. Raises NotServed, Transient."""
         ...
 
 

@@ -21,12 +21,12 @@ async def get_wallet_balances(wallet_id: WalletId, *, by: By, using: Chains) -> 
     wallet = next((each for each in stored.state.wallets if each.wallet_id == wallet_id), None) if stored else None
     if wallet is None:
         raise NotFound("There is no such wallet of yours.")
-    asked = [holdings for name, holdings in sorted(using.holdings.items()) if _is_on(wallet, name)]
+    asked = [holdings for name, holdings in sorted(using.holdings.items()) if is_on(wallet, name)]
     chains = await asyncio.gather(*(_told(holdings, wallet.address) for holdings in asked))
     return Reply(WalletBalances(wallet_id=wallet_id, address=wallet.address, chains=tuple(chains)))
 
 
-def _is_on(wallet: Wallet, chain: str) -> bool:
+def is_on(wallet: Wallet, chain: str) -> bool:
     """Return whether the wallet's address means something on this chain."""
     return chain == wallet.chain or (wallet.kind == "eoa" and chain.startswith("evm:"))
 

@@ -3,6 +3,7 @@
 from functools import cache
 
 from shared.adapters.bitcoin.wallet_network import BitcoinWalletNode
+from shared.adapters.evm.chain import Token
 from shared.adapters.evm.wallet_network import EvmHoldings, EvmNetwork
 from shared.adapters.postgres.person_books import PostgresPersonBooks
 from shared.adapters.postgres.wallets import PostgresPeople
@@ -32,6 +33,6 @@ def _node(settings: ChainSettings, searches: bool) -> tuple[Holdings, Network]:
         node = BitcoinWalletNode(settings.rpc, name=settings.name, network=settings.network, searches=searches)
         return node, node
     native = Asset(settings.native)
-    tokens = [Asset(token.symbol) for token in settings.tokens]
+    tokens = [Token(Asset(token.symbol), token.contract, token.decimals) for token in settings.tokens]
     network = EvmNetwork(settings.rpc, chain_id=settings.chain_id, native=native)
-    return EvmHoldings(evm_chain(settings), tokens), network
+    return EvmHoldings(evm_chain(settings), settings.rpc, tokens), network

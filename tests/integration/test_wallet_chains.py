@@ -21,15 +21,24 @@ from shared.adapters.evm.wallet_network import EvmHoldings, EvmNetwork
 from shared.adapters.postgres.database import Database, Sql
 from shared.adapters.postgres.person_books import PostgresPersonBooks
 from shared.adapters.postgres.wallets import PostgresPeople
-from shared.kernel.errors import Invalid, NotFound
+from shared.kernel.errors import Invalid, NotFound, Transient
 from shared.kernel.ids import UserId, WalletId
 from shared.kernel.money import Asset, Money
 from shared.settings import PostgresSettings
 from shared.wallets.broadcast_transaction import broadcast_transaction
-from shared.wallets.chain_model import BroadcastTransaction, BroadcastView, ChainBalances, ListTransactions, Transaction
+from shared.wallets.chain_model import (
+    BroadcastTransaction,
+    BroadcastView,
+    ChainBalances,
+    ListTransactions,
+    ListTransfers,
+    Transaction,
+    TransferPage,
+)
 from shared.wallets.chain_ports import Chains, Holdings, Network, TransactionRefused
 from shared.wallets.get_wallet_balances import get_wallet_balances
 from shared.wallets.list_wallet_transactions import list_wallet_transactions
+from shared.wallets.list_wallet_transfers import list_wallet_transfers
 from tests.integration.paying import Paying
 from tests.integration.test_linked_wallets import COIN_ADDRESS, COIN_KEY, Hall, who
 from tests.integration.test_wallets import KEYS
@@ -51,8 +60,8 @@ class Wealth(Hall):
         dead = EvmChain(EvmNode("http://127.0.0.1:9", target="evm:5"), chain_id=5)
         holdings: dict[str, Holdings] = {
             "bitcoin": node,
-            "evm:31337": EvmHoldings(chain, [Asset.USDC]),
-            "evm:5": EvmHoldings(dead, []),
+            "evm:31337": EvmHoldings(chain, evm, tokens),
+            "evm:5": EvmHoldings(dead, "http://127.0.0.1:9", []),
         }
         networks: dict[str, Network] = {"bitcoin": node, "evm:31337": EvmNetwork(evm, chain_id=31337, native=Asset.ETH)}
         people, books = PostgresPeople(self.db, region="test", keys=KEYS), PostgresPersonBooks(self.db)
@@ -104,6 +113,39 @@ async def test_a_bitcoin_wallet_is_searched_where_the_node_may(wealth: Wealth, b
     wealth.chains = Chains(wealth.chains.people, {"bitcoin": node}, {}, wealth.chains.books)
     unserved = (await wealth.balances(me, linked.wallet_id))["bitcoin"]
     assert (unserved.balances, unserved.unavailable is None) == ((), False)
+
+
+async def test_what_came_and_left_is_told_block_range_by_block_range(wealth: Wealth, ethers: EvmWallet) -> None:
+    payer = EvmWallet(ethers.rpc_url)
+    me = await wealth.enter(Account.from_key(payer.private_key))
+
+    async def listed(until: int | None = None, chain: str = "evm:31337") -> TransferPage:
+        asked = ListTransfers(wallet_id=WalletId.like(me), chain=chain, until=until)
+        return (await list_wallet_transfers(asked, by=who(me), using=wealth.chains)).view
+
+    to = Account.create().address
+    paid = payer.pay("USDC", to, 1_500_000)
+    back = ethers.pay("USDC", payer.address, 7)
+    own = payer.pay("USDC", payer.address, 3)
+    page = await listed()
+    told = [(each.txid, each.direction, each.amount.units) for each in page.transfers[:3]]
+    assert told == [(own, "self", 3), (back, "in", 7), (paid, "out", 1_500_000)]
+    assert [each.counterparty for each in page.transfers[1:3]] == [ethers.address.lower(), to.lower()]
+    earlier = await listed(until=page.transfers[1].height - 1)
+    assert earlier.transfers[0].txid == paid
+    assert earlier.to_height == page.transfers[1].height - 1
+    assert (await listed(until=0)).next is None
+    with pytest.raises(Invalid):
+        await listed(chain="bitcoin")
+    with pytest.raises(Transient):
+        await listed(chain="evm:5")
+    text = await wealth.bitcoin_statement(me)
+    linked = (await wealth.link(me, text, signed("bitcoin", COIN_KEY, text), "bitcoin")).wallets[-1]
+    asked = ListTransfers(wallet_id=linked.wallet_id)
+    unserved = (await list_wallet_transfers(asked, by=who(me), using=wealth.chains)).view
+    assert (unserved.chain, unserved.transfers, unserved.unavailable is None) == ("bitcoin", (), False)
+    with pytest.raises(NotFound):
+        await list_wallet_transfers(asked, by=who(UserId.new()), using=wealth.chains)
 
 
 async def test_nobody_sees_what_anothers_wallet_holds(wealth: Wealth) -> None:

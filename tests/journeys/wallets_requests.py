@@ -23,6 +23,7 @@ PARTS: Final = {
     "link_wallet": "customer",
     "list_api_keys": "owner",
     "list_wallet_transactions": "customer",
+    "list_wallet_transfers": "customer",
     "list_wallets": "customer",
     "revoke_api_key": "owner",
     "revoke_claim": "customer",
@@ -38,11 +39,12 @@ OWN: Final = (
     "list_wallets",
 )
 """What everybody may do for themself."""
-CUSTOMERS: Final = ("delegate_claim", "get_wallet_balances", "unlink_wallet")
+CUSTOMERS: Final = ("delegate_claim", "get_wallet_balances", "list_wallet_transfers", "unlink_wallet")
 """What is the customer's alone."""
 QUERIES: Final[dict[str, dict[str, str]]] = {
     "list_api_keys": {"revoked": "false", "limit": "10"},
     "list_wallet_transactions": {"limit": "10"},
+    "list_wallet_transfers": {"chain": "evm:31337"},
 }
 
 
@@ -105,5 +107,6 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
 }
 WRONG_QUERIES: Final[dict[str, tuple[str, ...]]] = {
     "list_api_keys": ("limit=0", "limit=101", "cursor=x", "cursor=usr_" + "0" * 32, "shop_id=x", "revoked=maybe"),
+    "list_wallet_transfers": ("chain=evm:1", "chain=EVM:31337", "chain=", "chain=bitcoin", "until=-1", "until=x"),
     "list_wallet_transactions": ("limit=0", "limit=101", "cursor=x", "cursor=ord_" + "0" * 32),
 }

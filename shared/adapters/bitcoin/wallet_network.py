@@ -17,7 +17,7 @@ from shared.kernel.money import Asset
 from shared.payments.chain import Outpoint
 from shared.payments.spending import UnsafeTransaction
 from shared.wallets.chain_model import Signed
-from shared.wallets.chain_ports import Held, NotServed, TransactionRefused
+from shared.wallets.chain_ports import Held, History, NotServed, TransactionRefused
 
 LIMITS: Final = Limits(timeout_s=15, attempts=2, concurrent=2)
 MOST_FEE: Final = 1_000_000
@@ -84,6 +84,10 @@ class BitcoinWalletNode:
         if not scan.success:
             raise Transient("The node was stopped while it searched.")
         return Held(scan.height, scan.bestblock, {Asset.BTC: satoshi_of(scan.total_amount)})
+
+    async def transfers(self, address: str, until: int | None) -> History:
+        """Raise NotServed: nodes keep no index of addresses."""
+        raise NotServed
 
     async def read(self, raw: str) -> Signed:
         """Return what the bytes are: a transaction whose coins are there, that the node would take, at a sane fee."""

@@ -1,7 +1,13 @@
 """The calls of wallets. Written by `python -m triggers docs` from the registry; not to be edited."""
 
 from shared.client.call import Call, Scalar, call, segment
-from shared.wallets.chain_model import BroadcastTransaction, BroadcastView, TransactionPage, WalletBalances
+from shared.wallets.chain_model import (
+    BroadcastTransaction,
+    BroadcastView,
+    TransactionPage,
+    TransferPage,
+    WalletBalances,
+)
 from shared.wallets.model import ApiKeyPage, ApiKeyView, CreateApiKey, LinkWallet, Nonce, SignedIn, SignIn, WalletList
 from shared.wallets.personal_model import ErasedView, EraseMe, PersonalData
 
@@ -53,6 +59,17 @@ def list_wallet_transactions(*, cursor: Scalar = None, limit: Scalar = None) -> 
     """GET /v1/transactions: what the caller paid on chains, and was paid back."""
     return call(
         "list_wallet_transactions", "GET", "/v1/transactions", TransactionPage, query={"cursor": cursor, "limit": limit}
+    )
+
+
+def list_wallet_transfers(wallet_id: str, *, chain: Scalar = None, until: Scalar = None) -> Call[TransferPage]:
+    """GET /v1/wallets/{wallet_id}/transfers: what came to a wallet and left it, as far as a node can tell."""
+    return call(
+        "list_wallet_transfers",
+        "GET",
+        f"/v1/wallets/{segment(wallet_id)}/transfers",
+        TransferPage,
+        query={"chain": chain, "until": until},
     )
 
 
