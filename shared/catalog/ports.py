@@ -45,12 +45,45 @@ class Shops(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What of a shop's stock can be sold at a moment, by SKU."""
+
+    there: frozenset[str] = frozenset()
+    """SKUs of which something is free, and that nobody marked as sold out."""
+    back_at: Mapping[str, datetime] = field(default_factory=dict)
+    """When marked SKUs are there again, where that is known."""
+    by_recipe: frozenset[str] = frozenset()
+    """Items and choices that take what their recipes say, not one portion of their SKU."""
+
+
+class Shelves(Protocol):
+    """Reads stock."""
+
+    async def shelf(self, shop_id: ShopId, *, now: datetime) -> Shelf:
+        """Return what can be sold now."""
+        ...
+
+
 class Rates(Protocol):
     """Reads prices of coins."""
 
     async def latest(self, currency: Currency) -> Mapping[Asset, Rate]:
         """Return the newest rates in a currency, at most a second later than they were found, however old."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class MenuSources:
+    """What the document of a menu is made of."""
+
+    store: Store[Menu]
+    shops: Shops
+    rates: Rates
+    shelves: Shelves
+    clock: Clock
+    images_at: str = ""
+    """The URL at which pictures are read, without a slash at its end."""
 
 
 @dataclass(frozen=True, slots=True)

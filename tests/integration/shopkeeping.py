@@ -9,7 +9,7 @@ from itertools import count
 from bip_utils import Bip32KeyNetVersions, Bip32Slip10Secp256k1, Bip39SeedGenerator
 
 from shared.adapters.account_keys import SealedAccountKeys
-from shared.adapters.postgres.catalog import PostgresMenus, PostgresRates, PostgresShopTerms
+from shared.adapters.postgres.catalog import PostgresMenus, PostgresRates, PostgresShelf, PostgresShopTerms
 from shared.adapters.postgres.database import Connection, Database
 from shared.adapters.postgres.inbox import PostgresInbox
 from shared.adapters.postgres.replay import Report, replay
@@ -21,7 +21,7 @@ from shared.adapters.redis.geo import RedisShopIndex
 from shared.adapters.sealing import Sealer
 from shared.adapters.shop_places import IndexedPlaces
 from shared.catalog.get_menu import menu_document
-from shared.catalog.ports import Catalog
+from shared.catalog.ports import Catalog, MenuSources
 from shared.kernel.decision import By, Claim, Role, Taking
 from shared.kernel.ids import EventId, KeyId, MerchantId, ShopId, UserId
 from shared.settings import PostgresSettings, RedisSettings, SealingSettings
@@ -123,9 +123,8 @@ class Shopkeeping:
         )
 
         menus, terms = PostgresMenus(self.db, region="test"), PostgresShopTerms(self.db)
-        build = partial(
-            menu_document, store=menus, shops=terms, rates=PostgresRates(self.db, ttl_s=0.0), clock=self.clock
-        )
+        sources = MenuSources(menus, terms, PostgresRates(self.db, ttl_s=0.0), PostgresShelf(self.db), self.clock)
+        build = partial(menu_document, using=sources)
         self.catalog = Catalog(
             store=menus,
             shops=terms,

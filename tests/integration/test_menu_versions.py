@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from shared.adapters.postgres.order_terms import PostgresMenus
 from shared.catalog.archive_menu_item import archive_menu_item
+from shared.catalog.get_menu import LIVE
 from shared.catalog.lifecycle import UnknownItem
 from shared.catalog.model import SetDayparts
 from shared.catalog.set_dayparts import set_dayparts
@@ -17,6 +18,10 @@ from shared.kernel.errors import Forbidden, NotFound, VersionConflict
 from shared.kernel.ids import ItemId
 from shared.orders.model import OrderView
 from shared.orders.pricing import MenuChanged, NotOnMenu, NotSoldNow
+from shared.supply.item_model import SetSkuAvailability
+from shared.supply.model import ReceiveStock
+from shared.supply.receive_stock import receive_stock
+from shared.supply.set_sku_availability import set_sku_availability
 from tests.integration.selling import Counter
 from tests.integration.shopkeeping import Merchant, Shopkeeping, keyed
 
@@ -147,3 +152,32 @@ async def test_dayparts_hold_in_the_shops_own_time_and_what_is_shown_follows_the
     with pytest.raises(UnknownItem):
         await set_dayparts(counter.shop_id, unknown, if_match=None, by=keyed(owner), using=counter.at.catalog)
     assert counter.at.replayed().differences == []
+
+
+async def test_what_is_counted_is_on_sale_while_some_of_it_is_free_and_nobody_marked_it(counter: Counter) -> None:
+    at, owner, slow = counter.at, counter.anna.owner, LIVE + timedelta(milliseconds=1)
+    await counter.put(counter.coffee, "420", sku="shot")
+
+    async def on_sale() -> tuple[bool, datetime | None]:
+        at.clock.at += slow
+        (coffee, cake) = (await counter.shown()).items
+        assert cake.on_sale
+        return coffee.on_sale, coffee.sold_out_until
+
+    assert await on_sale() == (False, None)
+    delivery = ReceiveStock.model_validate({"lines": [{"sku": "shot", "quantity": 1}]})
+    await receive_stock(counter.shop_id, delivery, by=keyed(owner), using=at.supply)
+    assert await on_sale() == (True, None)
+    until = at.clock.now() + timedelta(hours=1)
+    for marked, back_at in ((until, until), (None, None)):
+        mark = SetSkuAvailability(sku="shot", sold_out=True, until=marked)
+        await set_sku_availability(counter.shop_id, mark, by=keyed(owner), using=at.supply)
+        assert await on_sale() == (False, back_at)
+    again = SetSkuAvailability(sku="shot", sold_out=False)
+    await set_sku_availability(counter.shop_id, again, by=keyed(owner), using=at.supply)
+    await counter.sold_out(counter.coffee, until=until.isoformat())
+    assert await on_sale() == (False, until)
+    at.clock.at = until
+    assert await on_sale() == (True, None)
+    await counter.order(counter.coffee)
+    assert await on_sale() == (False, None)

@@ -14,7 +14,16 @@ from pydantic import ValidationError
 
 from shared.catalog import lifecycle, showing
 from shared.catalog.lifecycle import MenuFull, UnknownGroup
-from shared.catalog.model import MAX_ITEMS, ImportMenu, Menu, MenuView, PutMenuItem, PutModifierGroup
+from shared.catalog.model import (
+    MAX_ITEMS,
+    ImportMenu,
+    Menu,
+    MenuView,
+    PutMenuItem,
+    PutModifierGroup,
+    SetItemAvailability,
+    SetTaxes,
+)
 from shared.catalog.ports import Rate, ShopTerms
 from shared.kernel.decision import By, Role
 from shared.kernel.errors import Forbidden, Invalid, NotFound
@@ -266,6 +275,46 @@ class Menus(RuleBasedStateMachine):
             assert not set(group_ids) <= known
             return
         self._happen(list(facts))
+
+    @rule(number=st.integers(0, 3))
+    def archive(self, number: int) -> None:
+        try:
+            facts = lifecycle.archive_item(self.menu, self.item_ids[number], shop=SHOP)
+        except NotFound:
+            return
+        self._happen(list(facts))
+
+    @rule(number=st.integers(0, 3), out=st.booleans(), hours=st.one_of(st.none(), st.integers(1, 48)))
+    def mark(self, number: int, out: bool, hours: int | None) -> None:
+        until = NOON + timedelta(hours=hours) if out and hours else None
+        command = SetItemAvailability(sold_out=out, until=until)
+        try:
+            facts = lifecycle.set_availability(self.menu, self.item_ids[number], command, shop=SHOP, now=NOON)
+        except NotFound:
+            return
+        self._happen(list(facts))
+
+    @rule(number=st.integers(0, 3), rate=st.integers(0, 10_000))
+    def tax(self, number: int, rate: int) -> None:
+        scope = {"items": [self.item_ids[number]]} if self._there(number) else {}
+        tax = {"name": "VAT", "rate_bp": rate, "inclusion": "inclusive", **scope}
+        if self.menu is not None:
+            self._happen(list(lifecycle.set_taxes(self.menu, SetTaxes.model_validate({"taxes": [tax]}), shop=SHOP)))
+
+    @rule(keep=st.sets(st.integers(0, 3), min_size=1))
+    def import_some(self, keep: set[int]) -> None:
+        command = ImportMenu(items={self.item_ids[number]: item() for number in sorted(keep)})
+        self._happen(list(lifecycle.import_menu(command, shop=SHOP)))
+
+    def _there(self, number: int) -> bool:
+        return self.menu is not None and any(known.item_id == self.item_ids[number] for known in self.menu.items)
+
+    @invariant()
+    def only_what_is_on_the_menu_is_sold_out_and_each_once(self) -> None:
+        if self.menu is not None:
+            marked = [mark.item_id for mark in self.menu.sold_out]
+            assert len(marked) == len(set(marked))
+            assert set(marked) <= {known.item_id for known in self.menu.items}
 
     @invariant()
     def every_item_can_be_ordered(self) -> None:

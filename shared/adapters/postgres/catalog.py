@@ -12,7 +12,7 @@ from shared.adapters.postgres.statement import StateTable
 from shared.adapters.postgres.store import StateStore
 from shared.catalog.lifecycle import evolve
 from shared.catalog.model import Menu
-from shared.catalog.ports import Rate, ShopTerms
+from shared.catalog.ports import Rate, Shelf, ShopTerms
 from shared.kernel.errors import NotFound
 from shared.kernel.ids import MerchantId, OrderId, ShopId
 from shared.kernel.money import Asset, Currency
@@ -37,6 +37,13 @@ _TERMS: Final = Sql(
     "select merchant_id, currency, accepts, spread_bp::text, timezone from shops where shop_id = :shop_id"
 )
 _SPREADS: Final = TypeAdapter(dict[Asset, int])
+_SHELF: Final = Sql("""
+select case when sold_out_until > :now::timestamptz then 'marked' else 'there' end, sku,
+       case when sold_out_until > :now::timestamptz and isfinite(sold_out_until) then sold_out_until end
+  from stock where shop_id = :shop_id and (on_hand > reserved or sold_out_until > :now::timestamptz)
+union all
+select 'recipe', product_id, null from recipes where shop_id = :shop_id and (takes <> '[]' or instead <> '[]')
+""")
 _POPULAR: Final = Sql(
     "select shop_id from (select shop_id from orders where order_id > :after order by order_id desc limit 5000) newest"
     " group by shop_id order by count(*) desc, shop_id limit :limit::int"
@@ -85,6 +92,25 @@ class PostgresRates:
     async def _load(self, currency: Currency) -> Mapping[Asset, Rate]:
         rows = await self._db.run(_RATES, currency=currency)
         return {Asset(asset): Rate(rate, at) for asset, rate, at in rows}
+
+
+class PostgresShelf:
+    """What the catalog reads of stock."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def shelf(self, shop_id: ShopId, *, now: datetime) -> Shelf:
+        """Return what can be sold now."""
+        there, by_recipe, back_at = set(), set(), {}
+        for kind, name, until in await self._db.run(_SHELF, shop_id=shop_id, now=now):
+            if kind == "recipe":
+                by_recipe.add(name)
+            elif kind == "there":
+                there.add(name)
+            elif until is not None:
+                back_at[name] = until
+        return Shelf(frozenset(there), back_at, frozenset(by_recipe))
 
 
 class PostgresPopular:
