@@ -6,6 +6,7 @@ import asyncio
 import random
 import shutil
 from collections import Counter as Tally
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from shared.supply.release_stock import release_stock
 from shared.supply.stocktaking import NotEnoughStock, StockMoved
 from tests.integration.locks import Locker
 from tests.integration.shopkeeping import keyed, woken
-from tests.integration.stockkeeping import Counter
+from tests.integration.stockkeeping import Counter, Interrupted
 
 SKU = "flat-white"
 OLD_FACT = Sql(
@@ -128,6 +129,35 @@ async def test_a_first_count_that_waits_for_a_first_delivery_is_refused(counter:
         await counting
     assert (await level(counter)).on_hand == 5
     locker.close()
+
+
+async def test_what_waits_for_goods_that_arrive_is_not_judged_by_what_there_was_before(counter: Counter) -> None:
+    """An update checks constraints on the row of its snapshot first, which is not the one it waited for."""
+    arriving = "update stock set on_hand = on_hand + 10, movements = movements + 1"
+    locker = Locker(counter.url)
+    await counter.received({SKU: 5})
+    await counter.ordered(5)
+    locker.hold(arriving)
+    ordering = asyncio.create_task(counter.ordered(4))
+    await locker.waiting(1)
+    locker.commit()
+    await ordering
+
+    async def all_is_ordered_and_more_arrives() -> None:
+        await counter.ordered(6)
+        locker.hold(arriving)
+
+    shelves = Interrupted(counter.supply.shelves, all_is_ordered_and_more_arrives)
+    command = AdjustStock.model_validate({"reason": "waste", "lines": [{"sku": SKU, "delta": -3}]})
+    using = replace(counter.supply, shelves=shelves)
+    wasting = asyncio.create_task(adjust_stock(counter.shop_id, command, by=keyed(counter.manager), using=using))
+    await locker.waiting(1)
+    locker.commit()
+    await wasting
+    locker.close()
+    assert shelves.looks == 1
+    found = await level(counter)
+    assert (found.on_hand, found.reserved) == (5 + 10 + 10 - 3, 5 + 4 + 6)
 
 
 async def test_a_first_count_and_a_first_delivery_at_once_are_one_after_the_other(counter: Counter) -> None:

@@ -51,7 +51,8 @@ def place_sql(table: StateTable[Order], limits: Sequence[Limit] = ()) -> Sql:
     Rows are locked in one order by everybody, stock before keys: nobody waits in a circle.
     What they take of the stock is given once more as arrays (asked_by, shop_ids, skus, quantities): of these the
     planner expects a few rows, of nested JSON thousands, for which it would read the whole table. LATERAL makes each
-    row be found by the key, and locked in the order of the keys.
+    row be found by the key, and locked in the order of the keys. Counters are set to what was locked: an update checks
+    constraints on the row as its snapshot has it first, which may be from before somebody else's commit.
     """
     behind = ("locked", *(limit.locked for limit in limits))
     looked_at = "".join(limit.before.replace("{behind}", after) for limit, after in zip(limits, behind, strict=False))
@@ -74,7 +75,7 @@ demand as materialized (
 locked as materialized (
   select s.*
     from (select distinct shop_id, sku from demand order by shop_id, sku) d,
-         lateral (select shop_id, sku,
+         lateral (select shop_id, sku, on_hand, reserved,
                          case when sold_out_until > clock_timestamp() then 0 else on_hand - reserved end as free
                     from stock where stock.shop_id = d.shop_id and stock.sku = d.sku for update) s),
 fitting as (
@@ -101,9 +102,9 @@ placed as (
   select {picked}, f.version, decode(f.head, 'hex')
     from fresh f, jsonb_populate_record(null::orders, f.state) r),
 taken as (
-  update stock s set reserved = s.reserved + d.quantity
+  update stock s set on_hand = l.on_hand, reserved = l.reserved + d.quantity
     from (select d.shop_id, d.sku, sum(d.quantity) as quantity
-            from demand d join fresh f using (n) group by d.shop_id, d.sku) d
+            from demand d join fresh f using (n) group by d.shop_id, d.sku) d join locked l using (shop_id, sku)
    where s.shop_id = d.shop_id and s.sku = d.sku),
 held as (
   insert into stock_holds (reservation_id, order_id, shop_id, merchant_id, lines, state, version, head)

@@ -3,6 +3,9 @@
 Counters are locked in the order of their keys, as placing an order locks them: nobody waits in a circle. `stock` counts
 how often what is on hand of a SKU has moved; each of these movements is a row of `stock_movements` with the balance
 after it. What orders hold is counted beside it, and moves nothing until it is used.
+
+New counters are computed from the row as it was locked, not as the update finds it: an update computes, and checks
+constraints, on the row of the statement's snapshot first, which may be from before somebody else's commit.
 """
 
 
@@ -27,9 +30,9 @@ sound as materialized (
          then refuse('CR001', 'stock moved on') else true end as so),
 moved as (
   update stock s
-     set on_hand = s.on_hand + g.delta, reserved = s.reserved - g.freed,
-         movements = s.movements + case when g.reason is null then 0 else 1 end
-    from given g join locked using (shop_id, sku), sound
+     set on_hand = l.on_hand + g.delta, reserved = l.reserved - g.freed,
+         movements = l.movements + case when g.reason is null then 0 else 1 end
+    from given g join locked l using (shop_id, sku), sound
    where sound.so and s.shop_id = g.shop_id and s.sku = g.sku
   returning s.shop_id, s.sku, s.on_hand, s.movements, s.unit),
 laid as (
