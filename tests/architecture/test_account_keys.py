@@ -44,8 +44,17 @@ MAY_OPEN: Final = frozenset(
     }
 )
 
-BOTH_FOR_OTHER_REASONS: Final = frozenset({"sign_in_with_ethereum", "requote_payment"})
-"""The one recovers a signer and makes a token; the other signs a quote for an address that is there."""
+BOTH_FOR_OTHER_REASONS: Final = frozenset(
+    {
+        "sign_in_with_ethereum",
+        "requote_payment",
+        "link_wallet",
+        "get_wallet_balances",
+        "list_wallet_transfers",
+    }
+)
+"""The first recovers a signer and makes a token; the second signs a quote for an address that is there; the others open
+or seal the address of somebody's wallet, and check a signature or write the address as its chain does."""
 
 
 @cache
