@@ -20,6 +20,7 @@ from shared.adapters.postgres.orders import PostgresOrders, PostgresPaymentStand
 from shared.adapters.postgres.recipes import PostgresOrderRecipes
 from shared.catalog.facts import MenuItem
 from shared.kernel.decision import AlreadyAnswered, AlreadyTaken, By, Claim, Taking
+from shared.kernel.errors import Transient
 from shared.kernel.ids import EventId, ItemId, MerchantId, OrderId, ShopId
 from shared.kernel.reply import Reply
 from shared.orders.cancel_order import cancel_order
@@ -105,7 +106,7 @@ class Crowd:
     async def _order(self, command: PlaceOrder, by: By) -> Reply[OrderView] | None:
         try:
             reply = await create_order(command, by=by, using=self.orders)
-        except (SoldOut, AlreadyAnswered) as refused:
+        except (SoldOut, AlreadyAnswered, Transient) as refused:
             self.ended[type(refused).__name__] += 1
             return None
         self.ended["placed"] += 1

@@ -60,7 +60,7 @@ def test_a_shop_that_is_opened_stocked_and_shown_is_found_by_whoever_is_near(ann
     item = {"name": "Flat White", "category": "Coffee", "price": "420", "sku": "shot", "modifier_groups": [group_id]}
     assert anna.send("PUT", f"{path}/menu/items/{item_id}", item)["version"] == 2
     anna.send("POST", f"{path}/stock/receipts", {"lines": [{"sku": "shot", "quantity": 20}]})
-    shots = {"sku": "shot", "unit": "piece", "on_hand": 20, "reserved": 0, "free": 20, "version": 1}
+    shots = {"sku": "shot", "unit": "piece", "on_hand": 20, "reserved": 0, "free": 20, "version": 1, "sold_out": False}
     assert anna.get(f"{path}/stock")["levels"] == [shots]
 
     def shown() -> bool | None:
