@@ -15,8 +15,8 @@ from shared.notifications.webhook_signing import Recounted
 
 LEASE_S = 60
 """How long an attempt may take with everything around it; after that somebody else may try."""
-AT_ONCE = 16
-"""Attempts under way to one endpoint at a time."""
+AT_ONCE = 4
+"""Attempts under way to one endpoint at a time: a dead one holds so many workers for a quarter of a minute, once."""
 TIRED = 3
 """After as many failures in a row an endpoint is called by one attempt at a time, with growing pauses."""
 
