@@ -18,6 +18,6 @@ def personal() -> Personal:
     db = database()
     return Personal(
         people=PostgresPeople(db, region=region(), keys=person_keys()),
-        records=PostgresRecords(db, Sealer(SealingSettings.from_env())),
+        records=PostgresRecords(db, Sealer(SealingSettings.from_env()), person_keys()),
         erasing=StateStore(db, ERASING, region=region()),
     )

@@ -36,7 +36,7 @@ DEVICE = Sql(
     "insert into devices (device_id, user_id, platform, token_hash, sealed_token, label, registered_at)"
     " values (:device_id, :user_id, 'fcm', :device_id::text::bytea, '', 'phone', clock_timestamp())"
 )
-NOTE = Sql("update orders set note = 'for Ada' where order_id = :order_id")
+NOTE = Sql("update orders set note = :note where order_id = :order_id")
 REPLY = Sql(
     "insert into idempotency (caller, route, key, body_hash, status, headers, reply, expires_at)"
     " values (:user_id, 'POST /v1/orders', 'k', '', 201, '{}', 'hello', clock_timestamp())"
@@ -60,7 +60,7 @@ class Office(Hall):
         super().__init__(url)
         self.url = url
         self.personal = Personal(
-            self.using.people, PostgresRecords(self.db, SEALER), StateStore(self.db, ERASING, region="test")
+            self.using.people, PostgresRecords(self.db, SEALER, KEYS), StateStore(self.db, ERASING, region="test")
         )
 
     async def somebody(self) -> UserId:
@@ -90,7 +90,9 @@ async def test_one_is_told_everything_and_of_nobody_else(database: str) -> None:
     merchant = MerchantId.new()
     shop = await a_shop(office.db, merchant)
     order = await an_order(office.db, shop, merchant, me, "completed")
-    await office.db.run(NOTE, order_id=order)
+    ((sealed_key,),) = await office.db.run(Sql("select sealed_key from person_keys where user_id = :id"), id=me)
+    note = KEYS.opened(me, bytes(sealed_key)).seal("for Ada")
+    await office.db.run(NOTE, order_id=order, note=note)
     await an_order(office.db, shop, merchant, other, "completed")
     told = await office.export(me)
     assert [wallet.address for wallet in told.wallets] == [PERSON.address.lower(), OTHER.address.lower()]
@@ -103,6 +105,15 @@ async def test_one_is_told_everything_and_of_nobody_else(database: str) -> None:
     assert other not in text
     assert not any(secret in text for secret in ("sealed", "token_hash", "secret_hash", "code_hash"))
     assert json.loads(text)["user_id"] == me
+
+
+async def test_a_text_that_only_looks_sealed_is_told_as_it_stands(database: str) -> None:
+    office = Office(database)
+    me, merchant = await office.somebody(), MerchantId.new()
+    order = await an_order(office.db, await a_shop(office.db, merchant), merchant, me, "completed")
+    for note in ("sealed:", "sealed:hello", "sealed:AAAA"):
+        await office.db.run(NOTE, order_id=order, note=note)
+        assert (await office.export(me)).orders[0]["note"] == note
 
 
 async def test_who_is_erased_leaves_facts_that_nobody_can_read_and_that_still_hold(database: str) -> None:

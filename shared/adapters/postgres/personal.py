@@ -4,9 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from pydantic import JsonValue
+
+from shared.adapters.person_keys import PersonKey, PersonKeys
 from shared.adapters.postgres.database import Connection, Database, Sql
 from shared.adapters.postgres.statement import StateTable
 from shared.adapters.sealing import Sealer
+from shared.kernel.errors import Bug
 from shared.kernel.ids import MerchantId, UserId
 from shared.wallets.lifecycle import evolve_user
 from shared.wallets.model import User
@@ -65,6 +69,7 @@ _PREFERENCES: Final = Sql(
     "select jsonb_build_object('language', language, 'channels', channels, 'quiet_hours', quiet_hours,"
     " 'changed_at', changed_at)::text, sealed_email from preferences where user_id = :user_id"
 )
+_KEY: Final = Sql("select sealed_key from person_keys where user_id = :user_id")
 _STILL_OPEN: Final = Sql(
     """
 select array_remove(array[
@@ -92,12 +97,36 @@ unsaid as (delete from idempotency where caller = :user_id returning 1)""",
 """People, where they are erased: in the commit of the fact ends everything that is no fact."""
 
 
+def _clear(text: str, key: PersonKey) -> str:
+    """Return what was sealed in clear; what does not open was never sealed: people may write `sealed:` themselves."""
+    try:
+        return key.open(text)
+    except (Bug, ValueError):
+        return text
+
+
+def opened(text: str, key: PersonKey) -> str:
+    """Return a JSON text with everything in clear that was sealed with the person's key."""
+
+    def clear(value: JsonValue) -> JsonValue:
+        if isinstance(value, str):
+            return _clear(value, key)
+        if isinstance(value, list):
+            return [clear(each) for each in value]
+        if isinstance(value, dict):
+            return {name: clear(each) for name, each in value.items()}
+        return value
+
+    return json.dumps(clear(json.loads(text))) if '"sealed:' in text else text
+
+
 class PostgresRecords:
     """Fulfils `shared.wallets.personal_ports.Records`."""
 
-    def __init__(self, db: Database, sealer: Sealer) -> None:
+    def __init__(self, db: Database, sealer: Sealer, keys: PersonKeys) -> None:
         self._db = db
         self._sealer = sealer
+        self._keys = keys
 
     async def of(self, user_id: UserId) -> Mapping[str, str]:
         """Return by kind a JSON list of rows, all of one moment."""
@@ -105,6 +134,9 @@ class PostgresRecords:
         def work(connection: Connection) -> dict[str, str]:
             connection.execute("set transaction isolation level repeatable read read only")
             found = {name: str(connection.run(sql, {"user_id": user_id})[0][0]) for name, sql in _READ.items()}
+            for (sealed_key,) in connection.run(_KEY, {"user_id": user_id}):
+                key = self._keys.opened(user_id, bytes(sealed_key))
+                found = {name: opened(text, key) for name, text in found.items()}
             return {**found, "preferences": self._preferences(connection, user_id)}
 
         return await self._db.transaction(work)
