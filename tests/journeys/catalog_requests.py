@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from shared.catalog import menu_csv
+from shared.catalog import lifecycle, menu_csv
 from shared.catalog.model import ImportMenu
-from shared.kernel.ids import ModifierId
+from shared.catalog.ports import ShopTerms
+from shared.kernel.ids import MerchantId, ModifierId, ShopId
 from tests.journeys.cast import A_WEEK, Cast
 
 JSON = dict[str, Any]
@@ -68,8 +69,10 @@ def _table(cast: Cast) -> str:
     choices = [{"modifier_id": ModifierId.new(), "name": "Hafer", "price_delta": "50"}]
     group = {"name": "Milk", "min": 0, "max": 1, "modifiers": choices}
     item = {"name": "Flat White", "category": "Coffee", "price": "420", "sku": "shot"}
-    menu = {"items": {here.item_id: item}, "groups": {here.group_id: group}}
-    return menu_csv.written(ImportMenu.model_validate(menu))
+    command = ImportMenu.model_validate({"items": {here.item_id: item}, "groups": {here.group_id: group}})
+    shop = ShopTerms(ShopId(here.shop_id), MerchantId.new(), "EUR", ())
+    (fact,) = lifecycle.import_menu(command, shop=shop)
+    return menu_csv.written(lifecycle.evolve(None, fact))
 
 
 WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
