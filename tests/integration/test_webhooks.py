@@ -308,6 +308,7 @@ async def test_what_waited_for_an_endpoint_goes_out_when_it_is_back(database: st
 
 
 async def test_a_worker_that_dies_in_the_middle_leaves_a_delivery_that_is_made(database: str) -> None:
+    """Rule 15: at least once."""
     async with opened(database) as (office, there):
         hook = await office.register(there.url())
         await office.happens()
