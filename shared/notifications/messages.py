@@ -29,6 +29,7 @@ News = (
     orders.OrderConfirmed
     | orders.OrderPreparing
     | orders.OrderReady
+    | orders.OrderDispatched
     | orders.OrderCompleted
     | orders.OrderCancelled
     | orders.OrderExpired
@@ -102,6 +103,10 @@ _ALL: Final = (
     (
         orders.OrderReady,
         Message("order-ready", _BOTH, frozenset({"ready"}), halted=False, topic=Topic.ORDER_READY, urgent=True),
+    ),
+    (
+        orders.OrderDispatched,
+        Message("order-dispatched", _PUSH, frozenset({"ready"}), halted=False, topic=Topic.ORDER_READY, urgent=True),
     ),
     (orders.OrderCompleted, Message("order-completed", _EMAIL, frozenset({"completed"}), topic=Topic.ORDER_PROGRESS)),
     (orders.OrderCancelled, Message("order-cancelled", _BOTH, frozenset({"cancelled"}), topic=Topic.ORDER_PROGRESS)),

@@ -140,6 +140,30 @@ class OrderModified(OrderFact):
     """What it held before."""
 
 
+class Delivery(Frozen):
+    """Where an order is brought to, readable with its customer's key alone, and what was agreed to about it."""
+
+    sealed: str
+    distance_m: int
+    fee: Units
+    minimum: Units
+
+
+class OrderDestinationSet(OrderFact):
+    """The order is to be brought to its customer, or (None) fetched; `total` is what it comes to now."""
+
+    type: ClassVar = "order.destination_set.v1"
+    delivery: Delivery | None = None
+    total: Fiat
+
+
+class OrderDispatched(OrderFact):
+    """Somebody is on their way with it."""
+
+    type: ClassVar = "order.dispatched.v1"
+    courier: str
+
+
 class OrderConfirmed(OrderFact):
     """Its payment settled: the kitchen may see it."""
 

@@ -1,6 +1,5 @@
 """get_receipt: what was bought, what was paid in which coin, and what was given back; to read, to print, to file."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +14,7 @@ from shared.kernel.money import Asset, Fiat, Frozen, Money
 from shared.kernel.reply import Encoded, Reply
 from shared.orders import lifecycle
 from shared.orders.facts import OrderLine
-from shared.orders.model import Order, OrderStatus
+from shared.orders.model import Order, OrderStatus, added_up
 from shared.orders.ports import Orders
 
 Format = Literal["json", "html", "pdf"]
@@ -90,6 +89,8 @@ class Receipt(Frozen):
     lines: tuple[OrderLine, ...]
     discount: Fiat = Field(description="Taken off the lines, all together")
     taxes: tuple[TaxSum, ...] = Field(description="By name, rate and kind; inclusive ones are part of the prices")
+    tip: Fiat
+    delivery_fee: Fiat
     total: Fiat
     payments: tuple[PaidWith, ...]
     refunds: tuple[GivenBack, ...]
@@ -154,6 +155,8 @@ def receipt_of(order: Order, bought: Purchase) -> Receipt:
         lines=order.lines,
         discount=Fiat(currency=order.currency, units=sum(line.discount.units for line in order.lines if line.discount)),
         taxes=_taxes(order),
+        tip=Fiat(currency=order.currency, units=order.tip),
+        delivery_fee=Fiat(currency=order.currency, units=order.delivery.fee if order.delivery else 0),
         total=Fiat(currency=order.currency, units=order.total),
         payments=tuple(bought.payments),
         refunds=tuple(bought.refunds),
@@ -161,12 +164,14 @@ def receipt_of(order: Order, bought: Purchase) -> Receipt:
 
 
 def _taxes(order: Order) -> tuple[TaxSum, ...]:
-    sums: Counter[tuple[str, int, Literal["inclusive", "exclusive"]]] = Counter()
-    for tax in [tax for line in order.lines for tax in line.taxes]:
-        sums[tax.name, tax.rate_bp, tax.inclusion] += tax.units
     return tuple(
-        TaxSum(name=name, rate_bp=rate_bp, inclusion=kind, amount=Fiat(currency=order.currency, units=units))
-        for (name, rate_bp, kind), units in sorted(sums.items())
+        TaxSum(
+            name=tax.name,
+            rate_bp=tax.rate_bp,
+            inclusion=tax.inclusion,
+            amount=Fiat(currency=order.currency, units=tax.units),
+        )
+        for tax in added_up(order.lines)
     )
 
 

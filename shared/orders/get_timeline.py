@@ -18,6 +18,8 @@ from shared.orders.ports import Orders
 _SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "order.placed.v1": ("total", "pay_by"),
     "order.modified.v1": ("total",),
+    "order.destination_set.v1": ("total",),
+    "order.dispatched.v1": (),
     "order.confirmed.v1": ("payment_id",),
     "order.halted.v1": ("payment_id",),
     "order.resumed.v1": ("payment_id",),

@@ -116,11 +116,14 @@ def modify(order: Order | None, instead: facts.OrderPlaced, *, by: By, now: date
         raise WrongState("Only an order that waits for its payment can be changed.", order_status=order.status)
     if facts.discount_of(instead.lines) != facts.discount_of(order.lines):
         raise WrongState("It would have another discount: cancel it, and place it anew.", order_status=order.status)
+    fee, least = (order.delivery.fee, order.delivery.minimum) if order.delivery else (0, 0)
+    if instead.total.units - instead.tip < least:
+        raise WrongState("It is to be delivered, and would be too little for that.", order_status=order.status)
     told = facts.OrderModified(
-        **_who(order, now),
+        **who(order, now),
         menu_version=instead.menu_version,
         lines=instead.lines,
-        total=instead.total,
+        total=instead.total.model_copy(update={"units": instead.total.units + fee}),
         note=instead.note,
         pickup_at=instead.pickup_at,
         slot=instead.slot,
@@ -170,11 +173,11 @@ def confirm(order: Order | None, payment_id: PaymentId, *, settled: bool, now: d
     if not settled:
         return ()
     if order.status is OrderStatus.PENDING:
-        return (facts.OrderConfirmed(**_who(order, now), payment_id=payment_id),)
+        return (facts.OrderConfirmed(**who(order, now), payment_id=payment_id),)
     over = order.status in {OrderStatus.CANCELLED, OrderStatus.EXPIRED}
     otherwise = order.payment_id != payment_id and order.status is not OrderStatus.COMPLETED
     if (order.halted or otherwise) and not over:
-        return (facts.OrderResumed(**_who(order, now), payment_id=payment_id),)
+        return (facts.OrderResumed(**who(order, now), payment_id=payment_id),)
     return ()
 
 
@@ -184,21 +187,21 @@ def halt(order: Order | None, payment_id: PaymentId, *, settled: bool, now: date
     open_ = order.status in {OrderStatus.CONFIRMED, OrderStatus.PREPARING, OrderStatus.READY}
     if settled or not open_ or order.halted or order.payment_id != payment_id:
         return ()
-    return (facts.OrderHalted(**_who(order, now), payment_id=payment_id),)
+    return (facts.OrderHalted(**who(order, now), payment_id=payment_id),)
 
 
 def prepare(order: Order | None, *, by: By, now: datetime) -> Sequence[Fact]:
     """Return the facts of a barista beginning to make the order. Raises NotFound, WrongState, Halted."""
-    order = _staffed(order, by)
+    order = staffed(order, by)
     _step(order, OrderStatus.PREPARING)
-    return (facts.OrderPreparing(**_who(order, now), barista=by.actor),)
+    return (facts.OrderPreparing(**who(order, now), barista=by.actor),)
 
 
 def ready(order: Order | None, *, by: By, now: datetime) -> Sequence[Fact]:
     """Return the facts of the order standing on the counter. Raises NotFound, WrongState, Halted."""
-    order = _staffed(order, by)
+    order = staffed(order, by)
     _step(order, OrderStatus.READY)
-    return (facts.OrderReady(**_who(order, now)),)
+    return (facts.OrderReady(**who(order, now)),)
 
 
 def complete(order: Order | None, *, now: datetime) -> Sequence[Fact]:
@@ -208,7 +211,7 @@ def complete(order: Order | None, *, now: datetime) -> Sequence[Fact]:
         return ()
     if order.status is not OrderStatus.READY:
         raise WrongState(f"A claim was redeemed for an order that is {order.status}.")
-    return (facts.OrderCompleted(**_who(order, now)),)
+    return (facts.OrderCompleted(**who(order, now)),)
 
 
 def cancel(order: Order | None, *, reason: str, by: By, now: datetime) -> Sequence[Fact]:
@@ -218,7 +221,7 @@ def cancel(order: Order | None, *, reason: str, by: By, now: datetime) -> Sequen
         raise WrongState("It is paid; ask the shop to cancel it, so that it can refund you.")
     if OrderStatus.CANCELLED not in _NEXT[order.status]:
         raise WrongState(f"An order that is {order.status} can't be cancelled.", order_status=order.status)
-    return (facts.OrderCancelled(**_who(order, now), cancelled_by=by.actor, reason=reason),)
+    return (facts.OrderCancelled(**who(order, now), cancelled_by=by.actor, reason=reason),)
 
 
 def expire(order: Order | None, *, now: datetime) -> Sequence[Fact]:
@@ -228,10 +231,10 @@ def expire(order: Order | None, *, now: datetime) -> Sequence[Fact]:
     """
     order = existing(order)
     if order.status is OrderStatus.PENDING:
-        return (facts.OrderExpired(**_who(order, now)),)
+        return (facts.OrderExpired(**who(order, now)),)
     unfinished = order.status in {OrderStatus.CONFIRMED, OrderStatus.PREPARING, OrderStatus.READY}
     if order.halted and unfinished:
-        return (facts.OrderCancelled(**_who(order, now), cancelled_by="expire_order", reason=_LOST),)
+        return (facts.OrderCancelled(**who(order, now), cancelled_by="expire_order", reason=_LOST),)
     return ()
 
 
@@ -249,7 +252,8 @@ def visible(order: Order | None, by: By) -> Order:
     return order
 
 
-def _staffed(order: Order | None, by: By) -> Order:
+def staffed(order: Order | None, by: By) -> Order:
+    """Return the order if the caller works at its shop. Raises NotFound, Forbidden."""
     order = visible(order, by)
     if not by.staff_of(order.merchant_id, order.shop_id):
         raise Forbidden("Only the shop's staff does this.")
@@ -263,7 +267,8 @@ def _step(order: Order, to: OrderStatus) -> None:
         raise Halted("The chain reversed the payment. Wait until it settles again.")
 
 
-def _who(order: Order, now: datetime) -> dict[str, object]:
+def who(order: Order, now: datetime) -> dict[str, object]:
+    """Return what every later fact of the order says."""
     return {
         "order_id": order.order_id,
         "shop_id": order.shop_id,
@@ -302,6 +307,10 @@ def evolve(order: Order | None, fact: Fact) -> Order:
 
 def _changes(fact: facts.OrderFact) -> dict[str, object]:
     match fact:
+        case facts.OrderDestinationSet():
+            return {"delivery": fact.delivery, "total": fact.total.units}
+        case facts.OrderDispatched():
+            return {"dispatched_at": fact.at}
         case facts.OrderModified():
             kept = fact.model_dump(include={"menu_version", "note", "pickup_at", "slot", "tip"})
             return {**kept, "lines": fact.lines, "total": fact.total.units}

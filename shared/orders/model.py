@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 from shared.kernel.ids import ItemId, MerchantId, ModifierId, OrderId, PaymentId, ShopId, UserId
 from shared.kernel.money import Asset, Currency, Fiat, Frozen, Units
 from shared.kernel.text import Line, Note
-from shared.orders.facts import LineTax, OrderLine
+from shared.orders.facts import Delivery, LineTax, OrderLine
 
 Code = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{2,31}$")]
 """The code of a discount, as customers write it."""
@@ -58,6 +58,32 @@ class PlaceOrder(ModifyOrder):
     shop_id: ShopId
 
 
+class Destination(Frozen):
+    """Where an order is to be brought to, as its customer says it."""
+
+    address: Line = Field(min_length=1)
+    latitude: float = Field(ge=-85, le=85, allow_inf_nan=False)
+    longitude: float = Field(ge=-180, le=180, allow_inf_nan=False)
+    instructions: Line = ""
+
+
+class DestinationView(Frozen):
+    """Where an order is to be brought to, for its customer and its shop."""
+
+    order_id: OrderId
+    destination: Destination
+    distance_m: int
+    fee: Fiat
+
+
+class DeliveryView(Frozen):
+    """That an order is delivered. Where to is told by get_destination alone."""
+
+    distance_m: int
+    fee: Fiat
+    dispatched_at: datetime | None = None
+
+
 class CancelOrder(Frozen):
     """Why it is called off; may be empty."""
 
@@ -102,6 +128,8 @@ class Order(Frozen):
     pickup_at: datetime | None = None
     slot: datetime | None = None
     tip: Units = 0
+    delivery: Delivery | None = None
+    dispatched_at: datetime | None = None
     placed_at: datetime
     pay_by: datetime
     hold_until: datetime
@@ -125,6 +153,7 @@ class OrderView(Frozen):
     note: str = ""
     pickup_at: datetime | None = Field(default=None, description="Absent: as soon as possible")
     tip: Fiat | None = Field(default=None, description="Part of the total; absent where none is given")
+    delivery: DeliveryView | None = Field(default=None, description="Absent where it is fetched")
     placed_at: datetime
     pay_by: datetime
     changed_at: datetime
@@ -148,11 +177,23 @@ class OrderView(Frozen):
             note=order.note,
             pickup_at=order.pickup_at,
             tip=Fiat(currency=order.currency, units=order.tip) if order.tip else None,
+            delivery=_delivery(order),
             placed_at=order.placed_at,
             pay_by=order.pay_by,
             changed_at=order.changed_at,
             version=version,
         )
+
+
+def _delivery(order: Order) -> DeliveryView | None:
+    """Return what is shown of an order's delivery."""
+    if order.delivery is None:
+        return None
+    return DeliveryView(
+        distance_m=order.delivery.distance_m,
+        fee=Fiat(currency=order.currency, units=order.delivery.fee),
+        dispatched_at=order.dispatched_at,
+    )
 
 
 def _off(order: Order) -> Fiat | None:

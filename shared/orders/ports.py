@@ -18,7 +18,7 @@ from shared.kernel.store import Inbox, Store
 from shared.orders.discounts import Discounts, NoDiscounts
 from shared.orders.facts import OrderPlaced
 from shared.orders.model import LiveOrder, Order, OrderView
-from shared.shops.facts import Capacity
+from shared.shops.facts import Capacity, DeliveryTerms
 
 
 class SoldOut(Conflict):
@@ -48,6 +48,9 @@ class ShopTerms:
     last_order_min: int = 0
     pause: Pause | None = None
     capacity: Capacity | None = None
+    latitude: float = 0.0
+    longitude: float = 0.0
+    delivery: DeliveryTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,18 @@ class OrderStore(Store[Order], Protocol):
 
     async def unpaid(self, *, limit: int) -> Sequence[OrderId]:
         """Return pending orders a minute past `pay_by` for which no payment was ever requested."""
+        ...
+
+
+class Destinations(Protocol):
+    """Seals where orders are brought to, with the key of whom it is about."""
+
+    async def seal(self, customer_id: UserId, text: str) -> str:
+        """Return the text as a fact carries it."""
+        ...
+
+    async def open(self, customer_id: UserId, sealed: str) -> str | None:
+        """Return the text; None where its person was forgotten."""
         ...
 
 

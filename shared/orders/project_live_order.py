@@ -9,6 +9,7 @@ from shared.payments import facts as payment
 Shown = (
     order.OrderPlaced
     | order.OrderModified
+    | order.OrderDestinationSet
     | order.OrderConfirmed
     | order.OrderHalted
     | order.OrderResumed

@@ -102,7 +102,23 @@ class ShopCapacitySet(Fact):
 
     type: ClassVar = "shop.capacity_set.v1"
     shop_id: ShopId
-    capacity: Capacity | None
+    capacity: Capacity | None = None
+
+
+class DeliveryTerms(Frozen):
+    """How far a shop delivers (as the crow flies), for how much, and from which order on; in its minor units."""
+
+    radius_m: int = Field(ge=100, le=50_000, strict=True)
+    fee: Units = Field(default=0, le=10**7)
+    minimum: Units = Field(default=0, le=10**8)
+
+
+class ShopDeliverySet(Fact):
+    """Where and for how much the shop delivers was set; None: it does not."""
+
+    type: ClassVar = "shop.delivery_set.v1"
+    shop_id: ShopId
+    delivery: DeliveryTerms | None = None
 
 
 class ShopPaused(Fact):
@@ -110,7 +126,7 @@ class ShopPaused(Fact):
 
     type: ClassVar = "shop.paused.v1"
     shop_id: ShopId
-    until: datetime | None
+    until: datetime | None = None
     reason: str
     actor: str
     at: datetime
@@ -240,6 +256,7 @@ ShopFact = (
     | ShopHoursSet
     | ShopSpecialHoursSet
     | ShopCapacitySet
+    | ShopDeliverySet
     | ShopPaused
     | ShopResumed
     | ShopConfirmationsSet

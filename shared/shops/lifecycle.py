@@ -20,6 +20,7 @@ from shared.shops.model import (
     RegisterShop,
     SetCapacity,
     SetConfirmations,
+    SetDelivery,
     SetOpeningHours,
     SetSpecialHours,
     SetSpreads,
@@ -89,6 +90,14 @@ def set_capacity(shop: Shop | None, command: SetCapacity, *, by: By) -> Sequence
     if command.capacity == shop.capacity:
         return ()
     return (facts.ShopCapacitySet(shop_id=shop.shop_id, capacity=command.capacity),)
+
+
+def set_delivery(shop: Shop | None, command: SetDelivery, *, by: By) -> Sequence[Fact]:
+    """Return the facts of new terms of delivery; none where they are the present ones. Raises NotFound, Forbidden."""
+    shop = run_by(shop, by)
+    if command.delivery == shop.delivery:
+        return ()
+    return (facts.ShopDeliverySet(shop_id=shop.shop_id, delivery=command.delivery),)
 
 
 def pause(shop: Shop | None, command: PauseShop, *, by: By, now: datetime) -> Sequence[Fact]:
@@ -191,6 +200,8 @@ def evolve(shop: Shop | None, fact: Fact) -> Shop:
             return shop.model_copy(update={"special": fact.special})
         case facts.ShopCapacitySet() if shop is not None:
             return shop.model_copy(update={"capacity": fact.capacity})
+        case facts.ShopDeliverySet() if shop is not None:
+            return shop.model_copy(update={"delivery": fact.delivery})
         case facts.ShopPaused() if shop is not None:
             return shop.model_copy(update={"pause": Pause(since=fact.at, until=fact.until, reason=fact.reason)})
         case facts.ShopResumed() if shop is not None:
@@ -244,6 +255,7 @@ def public_view(shop: Shop, version: int, *, now: datetime) -> ShopView:
         changes_at=now_.changes_at,
         orders_until=ends - timedelta(minutes=shop.last_order_min) if ends else None,
         capacity=shop.capacity,
+        delivery=shop.delivery,
         pause=paused,
         registered_at=shop.registered_at,
         version=version,

@@ -14,7 +14,7 @@ from shared.kernel.money import Asset, Currency, Frozen, KnownAsset
 from shared.kernel.text import Line, Name
 from shared.shops.accounts import AccountKey as AccountKey
 from shared.shops.accounts import Family as Family
-from shared.shops.facts import Capacity, PayoutAccount, Position, ZeroConfirmation
+from shared.shops.facts import Capacity, DeliveryTerms, PayoutAccount, Position, ZeroConfirmation
 from shared.shops.payout import FormerAccount, PayoutChange
 from shared.shops.rating import RatingSummary
 
@@ -153,6 +153,12 @@ class SetCapacity(Frozen):
         return self
 
 
+class SetDelivery(Frozen):
+    """Where and for how much the shop delivers; null where it does not."""
+
+    delivery: DeliveryTerms | None
+
+
 class PauseShop(Frozen):
     """For how long, and why: what customers are told. Without `until`: until somebody resumes it."""
 
@@ -243,6 +249,7 @@ class Shop(Frozen):
     special: tuple[SpecialDay, ...] = ()
     pause: Pause | None = None
     capacity: Capacity | None = None
+    delivery: DeliveryTerms | None = None
     spread_bp: dict[Asset, int] = Field(default={})
     changes: tuple[PayoutChange, ...] = ()
     former: tuple[FormerAccount, ...] = ()
@@ -270,6 +277,7 @@ class ShopView(Frozen):
         default=None, description="When orders end before it next closes; absent while closed, or where it never closes"
     )
     capacity: Capacity | None = Field(default=None, description="As much is made in a quarter of an hour")
+    delivery: DeliveryTerms | None = Field(default=None, description="Absent where it does not deliver")
     pause: Pause | None = Field(default=None, description="Takes no orders meanwhile, whatever its hours say")
     registered_at: datetime
     version: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -38,7 +39,7 @@ class BusyShop(OneShop):
 
     async def terms(self, shop_id: ShopId) -> ShopTerms:
         shop = await super().terms(shop_id)
-        return ShopTerms(*(getattr(shop, name) for name in shop.__slots__[:5]), capacity=self.capacity)
+        return replace(shop, capacity=self.capacity)
 
 
 class Counting(Ordering):

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from shared.kernel.errors import NotFound, VersionConflict
 from shared.kernel.hours import Opening, SpecialDay, open_window
 from shared.kernel.ids import OrderId, ShopId, UserId
 from shared.kernel.money import Asset
+from shared.shops.facts import Capacity, DeliveryTerms
 from shared.shops.find_nearby_shops import find_nearby_shops
 from shared.shops.get_shop import get_shop
 from shared.shops.list_ratings import list_ratings
@@ -26,6 +28,8 @@ from shared.shops.model import (
     NearbyShop,
     NearbyShops,
     PauseShop,
+    SetCapacity,
+    SetDelivery,
     SetOpeningHours,
     SetSpecialHours,
     ShopView,
@@ -37,6 +41,8 @@ from shared.shops.project_shop_index import project_shop_index
 from shared.shops.rate_shop import rate_shop
 from shared.shops.rating import ListRatings, NotCompleted, RateShop, RatingPage
 from shared.shops.resume_shop import resume_shop
+from shared.shops.set_capacity import set_capacity
+from shared.shops.set_delivery import set_delivery
 from shared.shops.set_opening_hours import set_opening_hours
 from shared.shops.set_special_hours import set_special_hours
 from shared.shops.update_shop import update_shop
@@ -140,6 +146,26 @@ async def test_a_shop_that_moves_is_found_where_it_is_and_called_what_it_is_call
     assert await nearby(at, radius_m=1_000) == []
     (found,) = await nearby(at, lat=there.latitude, radius_m=1_000)
     assert (found.name, found.accepts) == ("Landrösterei", (Asset.BTC,))
+
+
+async def test_what_a_shop_sets_it_sets_off_again_and_every_fact_can_be_read_again(at: Shopkeeping) -> None:
+    anna, shop_id = await trading(at)
+
+    def told(command: object) -> dict[str, Any]:
+        return {"command": command, "if_match": None, "by": keyed(anna.owner), "using": at.shops}
+
+    for _ in range(2):
+        await pause_shop(shop_id, **told(PauseShop()))
+    for capacity in (Capacity(orders=3), Capacity(orders=3), None, None):
+        await set_capacity(shop_id, **told(SetCapacity(capacity=capacity)))
+    for delivery in (DeliveryTerms(radius_m=900), DeliveryTerms(radius_m=900), None, None):
+        await set_delivery(shop_id, **told(SetDelivery(delivery=delivery)))
+    stored = await at.store.load(shop_id)
+    assert stored is not None
+    assert (stored.state.capacity, stored.state.delivery) == (None, None)
+    assert stored.state.pause is not None
+    assert stored.state.pause.until is None
+    assert stored.version == 2 + 2 + 4  # a pause replaces the one before; what is so already is not said again
 
 
 def ratings_of(at: Shopkeeping) -> Ratings:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulators.merchant_keys import MerchantAccount, fresh_accounts
-from emulators.people import Api, Customer, prove_payouts, until
+from emulators.people import Api, Customer, StepFailed, prove_payouts, until
 from emulators.platform import Platform
 from emulators.wallets import EvmWallet
 from shared.adapters.postgres.database import Connection, Row, Sql
@@ -25,6 +25,7 @@ JSON = dict[str, Any]
 ELSEWHERE = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"
 """An address of nobody here, as EIP-55 has it for an example."""
 HAMBURG = {"latitude": 53.5503, "longitude": 9.9926}
+HOME: JSON = {"address": "Kehrwieder 9", "latitude": 53.5504, "longitude": 9.9930, "instructions": "Ring twice"}
 A_WEEK: list[JSON] = [{"weekday": day, "opens": "00:00", "closes": "24:00"} for day in range(7)]
 _DONE = Sql(
     "select (select count(*) from events where actor = any(:actors::text[])),"
@@ -166,6 +167,8 @@ class Cast:
     """Of the coins of another kind that the customer sent; two people have to agree to it."""
     sweep_id: str
     """A sweep of the first shop, over since long."""
+    brought_id: str
+    """An order of the customer that waits for its payment and is to be brought to them."""
     webhook_id: str
     """Of the merchant, at an address where nobody answers."""
     delivery_id: str
@@ -231,6 +234,16 @@ def refund_asked(customer: Customer, payment_id: str) -> JSON:
     return customer.api.send("POST", f"{path}/refunds", {"to": ELSEWHERE, "asset": "USDT", "units": "1000000"})
 
 
+def brought(customer: Customer, order_id: str) -> JSON | None:
+    """Have an order brought; None while the platform does not know yet that its shop delivers."""
+    try:
+        return customer.api.send("PUT", f"/v1/orders/{order_id}/destination", HOME)
+    except StepFailed as not_yet:
+        if "answered 409" in str(not_yet):
+            return None
+        raise
+
+
 @contextmanager
 def cast_of(platform: Platform, evm_rpc: str) -> Iterator[Cast]:
     """Put everybody on the stage; one staff key is revoked."""
@@ -257,7 +270,11 @@ def cast_of(platform: Platform, evm_rpc: str) -> Iterator[Cast]:
     refund_id = refund_asked(customer, payment["payment_id"])["refund_id"]
     change_id = merchant.propose(here, "evm")["change_id"]
     merchant.owner.api.send("POST", f"/v1/shops/{here.shop_id}/payout/changes/{change_id}/cancel")
+    merchant.owner.api.send("PUT", f"/v1/shops/{here.shop_id}/delivery", {"delivery": {"radius_m": 5000}})
+    brought_id = customer.order(here.shop_id, [{"item_id": here.item_id}])["order_id"]
+    until("the shop to deliver", lambda: brought(customer, brought_id))
     yield Cast(
+        brought_id=brought_id,
         platform=platform,
         merchant=merchant,
         rival=rival,

@@ -18,7 +18,7 @@ from eth_account.messages import encode_defunct
 from shared.kernel.ids import ModifierId
 from tests.integration.shopkeeping import BITCOIN
 from tests.journeys import catalog_requests, notifications_requests, supply_requests, wallets_requests
-from tests.journeys.cast import A_WEEK, ELSEWHERE, Cast, a_shop
+from tests.journeys.cast import A_WEEK, ELSEWHERE, HOME, Cast, a_shop
 from triggers.registry import Entry, load
 
 JSON = dict[str, Any]
@@ -52,6 +52,8 @@ def sample(operation: str, cast: Cast) -> Sample:
     entry = load()[operation]
     part = PARTS[operation]
     ids = cast.ids()
+    if operation in ("get_destination", "set_destination"):
+        ids["order_id"] = cast.brought_id
     if operation == "pause_shop":  # nobody else in a test needs the other shop to be open
         ids["shop_id"] = cast.merchant.places[1].shop_id
     path = re.sub(r"\{(\w+)\}", lambda variable: ids[variable[1]], entry.path)
@@ -74,6 +76,7 @@ PARTS: Final = {
     "convert": "",
     "create_api_key": "owner",
     "create_order": "customer",
+    "dispatch_order": "barista",
     "export_statement": "manager",
     "drop_sweep": "owner",
     "find_nearby_shops": "",
@@ -92,6 +95,7 @@ PARTS: Final = {
     "get_quote_key": "",
     "get_reconciliation": "owner",
     "get_shop": "",
+    "get_destination": "customer",
     "get_estimate": "",
     "get_receipt": "customer",
     "get_statement": "manager",
@@ -119,9 +123,12 @@ PARTS: Final = {
     "request_nonce": "",
     "request_payout_challenge": "manager",
     "requote_payment": "customer",
+    "remove_destination": "customer",
     "resume_shop": "barista",
     "set_capacity": "manager",
     "set_confirmations": "owner",
+    "set_delivery": "manager",
+    "set_destination": "customer",
     "set_opening_hours": "owner",
     "set_preferences": "customer",
     "set_special_hours": "manager",
@@ -225,6 +232,10 @@ def _body(operation: str, cast: Cast) -> JSON | None:
             return {"language": "de", "channels": ["email", "push"], "email": cast.email, "quiet_hours": quiet}
         case "modify_order":
             return {"lines": [{"item_id": here.item_id, "quantity": 2}], "note": "no lid", "tip": "50"}
+        case "set_delivery":
+            return {"delivery": {"radius_m": 5_000, "fee": "250", "minimum": "0"}}
+        case "set_destination":
+            return dict(HOME)
         case "set_capacity":
             return {"capacity": {"orders": 1_000, "value": "100000000"}}
         case "pause_shop":

@@ -216,6 +216,18 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/zero_confirmation/max_order": (*UNITS, "1" + "0" * 10),
     },
     "submit_sweep": {"/signed": ("", "0x", "x y" * 10, "é" * 20, None, 1, "0x" + "zz" * 20, "cHNidP8=" * 10)},
+    "set_delivery": {
+        "/delivery": ({}, [], "none", 5),
+        "/delivery/radius_m": (99, 50_001, -1, 1.5, "500", True, None),
+        "/delivery/fee": (*UNITS, "10000001"),
+    },
+    "set_destination": {
+        "/address": ("", "x" * 201, "two\nlines", None, 1),
+        "/latitude": (85.1, -90, "north", True, None),
+        "/longitude": (180.1, -181, "", {}),
+        "/instructions": ("x" * 201, "two\nlines"),
+        "/fee": ("0",),
+    },
     "set_opening_hours": {
         "/weekly/0/weekday": (7, -1, 1.5, "0", None),
         "/weekly/0/opens": ("24:00", "25:00", "9:00", "09:60", "０９:00", "09:00:00", 900),

@@ -17,7 +17,7 @@ from shared.kernel.facts import declared
 from shared.kernel.ids import DiscountId, ItemId, ModifierId, PaymentId, RefundId, ShopId, UserId
 from shared.kernel.money import Asset, Fiat, Money
 from shared.orders import get_timeline
-from shared.orders.facts import ChosenModifier, LineDiscount, LineTax, OrderLine
+from shared.orders.facts import ChosenModifier, Delivery, LineDiscount, LineTax, OrderLine
 from shared.orders.get_receipt import (
     Format,
     GivenBack,
@@ -67,7 +67,14 @@ def receipt(name: str = EVIL, lines: int = 2) -> Receipt:
         at=NOON + timedelta(hours=1),
     )
     order = placed(latte()).model_copy(
-        update={"lines": (line,) * lines, "total": line.payable * lines, "placed_at": NOON, "currency": "EUR"}
+        update={
+            "lines": (line,) * lines,
+            "tip": 50,
+            "delivery": Delivery(sealed="", distance_m=900, fee=250, minimum=0),
+            "total": line.payable * lines + 300,
+            "placed_at": NOON,
+            "currency": "EUR",
+        }
     )
     shop = SoldBy(shop_id=ShopId.new(), name=name, address="Torstr. 1, 10119 Berlin", timezone="Europe/Berlin")
     return receipt_of(order, Purchase(shop, [paid], [back]))
@@ -76,7 +83,9 @@ def receipt(name: str = EVIL, lines: int = 2) -> Receipt:
 def test_a_page_says_it_all_in_the_shops_time_and_escapes_what_people_wrote() -> None:
     page = ReceiptPages().html(receipt()).decode()
     for told in (
-        "18.44 EUR",
+        "21.44 EUR",
+        "Tip</td><td>0.50 EUR",
+        "Delivery</td><td>2.50 EUR",
         "9.40 EUR",
         "−0.80 EUR",
         "City 2.5 %</td><td>0.44 EUR",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from shared.kernel.facts import declared
 from triggers.published import document, duplicates, findings, present, publish, taken_back
 from triggers.registry import RegistryError
 
@@ -80,3 +81,15 @@ def test_publishing_refuses_to_take_back(tmp_path: Path) -> None:
 
 def test_the_facts_of_this_tree_keep_what_was_published() -> None:
     assert findings() == []
+
+
+def test_what_a_fact_may_leave_out_it_can_be_read_without() -> None:
+    """Nothing is written as null: a member that may be None must have a default, or its fact can't be read again."""
+    present()  # declares them all
+    lacking = [
+        f"{type_}: {name}"
+        for type_, fact in sorted(declared().items())
+        for name, field in fact.model_fields.items()
+        if field.is_required() and type(None) in get_args(field.annotation)
+    ]
+    assert lacking == []

@@ -22,7 +22,7 @@ from shared.kernel.errors import Bug, VersionConflict
 from shared.kernel.facts import Fact
 from shared.kernel.ids import OrderId
 from shared.kernel.reply import Reply
-from shared.orders.facts import OrderModified, Taken
+from shared.orders.facts import OrderDestinationSet, OrderModified, taken
 from shared.orders.model import Order, OrderView
 from shared.orders.ports import PaymentAsked, SoldOut
 from shared.orders.slots import SlotFull, quantity
@@ -35,7 +35,8 @@ _HOLD: Final = Sql(
 )
 _LOCK_HOLD: Final = Sql("select reservation_id from stock_holds where order_id = :order_id for update")
 _FREE: Final = Sql(
-    "select sku, on_hand - reserved from stock where shop_id = :shop_id and sku = any(:skus::text[])"
+    "select sku, case when sold_out_until > clock_timestamp() then 0 else on_hand - reserved end from stock"
+    " where shop_id = :shop_id and sku = any(:skus::text[])"
     " order by sku for update"
 )
 _MOVE: Final = Sql(
@@ -80,13 +81,14 @@ class Modifying:
         """Do it, within a transaction. Raises what the rule raises, PaymentAsked, SoldOut, SlotFull."""
         found = self._locked(connection)
         (fact,) = self.rule(found.state if found else None)
-        if found is None or not isinstance(fact, OrderModified):
+        if found is None or not isinstance(fact, OrderModified | OrderDestinationSet):
             raise Bug(f"{self.order_id} is not changed by {fact.type}")
         if connection.run(_ASKED, {"order_id": self.order_id}):
             raise PaymentAsked("What is to be paid for it is locked. Cancel it, and place another.")
-        freed = self._held(connection)
-        fact = fact.model_copy(update={"freed": tuple(Taken(sku=sku, quantity=n) for sku, n in sorted(freed.items()))})
-        _move_stock(connection, found.state, freed, {taken.sku: taken.quantity for taken in fact.takes})
+        if isinstance(fact, OrderModified):
+            freed = self._held(connection)
+            fact = fact.model_copy(update={"freed": taken(freed)})
+            _move_stock(connection, found.state, freed, {line.sku: line.quantity for line in fact.takes})
         after, ready = prepare(
             self.table,
             self.order_id,

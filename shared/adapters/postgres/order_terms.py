@@ -11,7 +11,7 @@ from shared.kernel.errors import NotFound
 from shared.kernel.hours import Opening, Pause, SpecialDay
 from shared.kernel.ids import MerchantId, ShopId
 from shared.orders.ports import PricedMenu, ShopTerms
-from shared.shops.facts import Capacity
+from shared.shops.facts import Capacity, DeliveryTerms
 
 TTL_S: Final = 2.0
 SIZE: Final = 10_000
@@ -21,7 +21,8 @@ MAX_VERSION: Final = 2**63
 """Beyond what Postgres counts to."""
 
 _TERMS: Final = Sql(
-    "select merchant_id, currency, timezone, weekly::text, special::text, last_order_min, pause::text, capacity::text"
+    "select merchant_id, currency, timezone, weekly::text, special::text, last_order_min, pause::text, capacity::text,"
+    " latitude, longitude, delivery::text"
     " from shops where shop_id = :shop_id"
 )
 _MENU: Final = Sql(
@@ -58,7 +59,7 @@ class PostgresShopTerms:
         rows = await self._db.run(_TERMS, shop_id=shop_id)
         if not rows:
             raise NotFound("There is no such shop.")
-        merchant_id, currency, timezone, weekly, special, last_order_min, pause, capacity = rows[0]
+        merchant_id, currency, timezone, weekly, special, last_order_min, pause, capacity, *place, delivery = rows[0]
         return ShopTerms(
             shop_id,
             MerchantId(merchant_id),
@@ -69,6 +70,9 @@ class PostgresShopTerms:
             last_order_min=last_order_min,
             pause=Pause.model_validate_json(pause) if pause else None,
             capacity=Capacity.model_validate_json(capacity) if capacity else None,
+            latitude=place[0],
+            longitude=place[1],
+            delivery=DeliveryTerms.model_validate_json(delivery) if delivery else None,
         )
 
 

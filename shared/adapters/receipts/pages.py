@@ -75,6 +75,9 @@ class _Paper:
             self._row("Discount", f"−{self.receipt.discount}")
         for tax in [tax for tax in self.receipt.taxes if tax.inclusion == "exclusive"]:
             self._row(f"{tax.name} {_percent(tax.rate_bp)}", str(tax.amount))
+        for name, amount in (("Delivery", self.receipt.delivery_fee), ("Tip", self.receipt.tip)):
+            if amount.units:
+                self._row(name, str(amount))
         self._row("Total", str(self.receipt.total), bold=True)
         for tax in [tax for tax in self.receipt.taxes if tax.inclusion == "inclusive"]:
             self._small(f"of which {tax.name} {_percent(tax.rate_bp)}: {tax.amount}")

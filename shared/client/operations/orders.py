@@ -5,7 +5,16 @@ from shared.orders.get_estimate import Estimate
 from shared.orders.get_receipt import Receipt
 from shared.orders.get_timeline import Timeline
 from shared.orders.list_slots import Slots
-from shared.orders.model import CancelOrder, KitchenQueue, ModifyOrder, OrderPage, OrderView, PlaceOrder
+from shared.orders.model import (
+    CancelOrder,
+    Destination,
+    DestinationView,
+    KitchenQueue,
+    ModifyOrder,
+    OrderPage,
+    OrderView,
+    PlaceOrder,
+)
 
 
 def cancel_order(
@@ -29,9 +38,27 @@ def create_order(body: PlaceOrder, *, key: str | None = None) -> Call[OrderView]
     return call("create_order", "POST", "/v1/orders", OrderView, body=body, idempotent=True, key=key)
 
 
+def dispatch_order(order_id: str, *, key: str | None = None, if_match: int | None = None) -> Call[OrderView]:
+    """POST /v1/orders/{order_id}/dispatch: somebody is on their way with an order."""
+    return call(
+        "dispatch_order",
+        "POST",
+        f"/v1/orders/{segment(order_id)}/dispatch",
+        OrderView,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
 def follow_order(order_id: str) -> Call[bytes]:
     """GET /v1/orders/{order_id}/events: an order's changes as server-sent events, as they happen."""
     return call("follow_order", "GET", f"/v1/orders/{segment(order_id)}/events", bytes, accept="text/event-stream")
+
+
+def get_destination(order_id: str) -> Call[DestinationView]:
+    """GET /v1/orders/{order_id}/destination: where an order is to be brought to."""
+    return call("get_destination", "GET", f"/v1/orders/{segment(order_id)}/destination", DestinationView)
 
 
 def get_estimate(shop_id: str) -> Call[Estimate]:
@@ -94,6 +121,35 @@ def modify_order(
         "modify_order",
         "PUT",
         f"/v1/orders/{segment(order_id)}",
+        OrderView,
+        body=body,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def remove_destination(order_id: str, *, key: str | None = None, if_match: int | None = None) -> Call[OrderView]:
+    """DELETE /v1/orders/{order_id}/destination: fetch an order yourself after all."""
+    return call(
+        "remove_destination",
+        "DELETE",
+        f"/v1/orders/{segment(order_id)}/destination",
+        OrderView,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def set_destination(
+    order_id: str, body: Destination, *, key: str | None = None, if_match: int | None = None
+) -> Call[OrderView]:
+    """PUT /v1/orders/{order_id}/destination: have an order brought to you, until a payment is asked for."""
+    return call(
+        "set_destination",
+        "PUT",
+        f"/v1/orders/{segment(order_id)}/destination",
         OrderView,
         body=body,
         idempotent=True,

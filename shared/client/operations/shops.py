@@ -8,6 +8,7 @@ from shared.shops.model import (
     RegisterShop,
     SetCapacity,
     SetConfirmations,
+    SetDelivery,
     SetOpeningHours,
     SetSpecialHours,
     SetSpreads,
@@ -217,6 +218,22 @@ def set_confirmations(
         "set_confirmations",
         "PUT",
         f"/v1/shops/{segment(shop_id)}/confirmations",
+        OwnShopView,
+        body=body,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def set_delivery(
+    shop_id: str, body: SetDelivery, *, key: str | None = None, if_match: int | None = None
+) -> Call[OwnShopView]:
+    """PUT /v1/shops/{shop_id}/delivery: where and for how much the shop delivers."""
+    return call(
+        "set_delivery",
+        "PUT",
+        f"/v1/shops/{segment(shop_id)}/delivery",
         OwnShopView,
         body=body,
         idempotent=True,
