@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,18 +15,20 @@ from shared.kernel.decision import AlreadyTaken, By, Role
 from shared.kernel.errors import Forbidden, KeyReused, NotFound
 from shared.kernel.ids import KeyId, OrderId, ReservationId, ShopId
 from shared.orders.create_order import create_order
+from shared.orders.expire_unpaid_orders import expire_unpaid_orders
 from shared.orders.ports import SoldOut
 from shared.supply.consume_stock import consume_stock
 from shared.supply.get_stock import get_stock
 from shared.supply.model import GetStock, HoldState, ReceiveStock
 from shared.supply.receive_stock import receive_stock
 from shared.supply.release_stock import release_stock
-from tests.integration.ordering import Ordering, again, customer
+from tests.integration.ordering import FixedClock, Ordering, again, customer
 from tests.integration.shopkeeping import keyed, woken
 from tests.integration.stockkeeping import Counter
 
 ALL_STOCK = Sql("select sku, on_hand, reserved from stock order by sku")
 STATES = Sql("select state, count(*) from stock_holds group by state")
+PAY_BY_IS_OVER = Sql("update orders set pay_by = clock_timestamp() - interval '2 minutes'")
 INBOX = Sql("select count(*) from inbox")
 
 
@@ -186,3 +190,18 @@ async def test_one_customers_two_keys_are_two_orders_and_both_come_back(counter:
         await counter.cancelled(order_id)
         await release_stock(order_id, by=woken("release_stock"), using=counter.supply)
     assert await counter.ordering.counters() == (2, 0)
+
+
+async def test_stock_is_held_until_the_time_to_pay_is_over_and_then_is_free_again(counter: Counter) -> None:
+    using = replace(counter.ordering.orders, clock=FixedClock(datetime.now(UTC)))
+    await counter.received({"flat-white": 2})
+    order_id = (await create_order(counter.ordering.wanted(2), by=customer("one"), using=using)).view.order_id
+    assert await expire_unpaid_orders(by=By("expire_unpaid_orders"), using=using) == 0
+    await counter.db.run(PAY_BY_IS_OVER)
+    with pytest.raises(SoldOut):  # over, but not yet let go: nobody else gets it before that is decided
+        await counter.ordered()
+    assert await expire_unpaid_orders(by=By("expire_unpaid_orders"), using=using) == 1
+    await release_stock(order_id, by=woken("release_stock"), using=counter.supply)
+    assert await counter.ordering.counters() == (2, 0)
+    await counter.ordered(2)
+    assert counter.stock_differences() == []
