@@ -97,10 +97,7 @@ def request(
     Raises NotFound, Invalid, RefundExceedsHeld, RefundTooSmall, RefundClosed.
     """
     payment = visible(position.payment, by)
-    shop = shops(payment, by)
-    if not shop and by.actor != payment.customer_id:
-        raise NotFound("There is no such payment.")
-    _must_have_room(payment)
+    shop = _may_ask(payment, by)
     asset = command.asset or payment.asset
     rate = rate_of(command, shop=shop, policy=policy)
     free = available(position, asset)
@@ -143,6 +140,15 @@ def _wanted(payment: Payment, command: RequestRefund, values: Sequence[LineValue
     if not shop:
         raise Invalid("lines: a shop gives back by lines; what is yours is there without naming any.")
     return units_of(payment, command.lines, values)
+
+
+def _may_ask(payment: Payment, by: By) -> bool:
+    """Return whether it is the shop that asks, and not the customer. Raises NotFound, RefundClosed."""
+    shop = shops(payment, by)
+    if not shop and by.actor != payment.customer_id:
+        raise NotFound("There is no such payment.")
+    _must_have_room(payment)
+    return shop
 
 
 def _must_have_room(payment: Payment) -> None:
