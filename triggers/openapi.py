@@ -135,6 +135,8 @@ def _schemas(described: Iterable[Described]) -> tuple[dict[tuple[type[BaseModel]
     for member in [member for schema in definitions.values() for member in schema.get("properties", {}).values()]:
         if "patternProperties" in member:  # keys are ids, and nothing else is a key
             member["additionalProperties"] = False
+        if member.get("type") == "string" and isinstance(member.get("default"), int):
+            member["default"] = str(member["default"])  # integers of any size travel as text
     return {(model, mode): references[model, mode] for model, mode in wanted}, dict(sorted(definitions.items()))
 
 

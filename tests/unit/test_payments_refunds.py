@@ -343,8 +343,8 @@ def test_coins_that_left_the_chain_after_the_refund_was_agreed_to_are_not_sent()
     assert lapsed(lost.payment, refund_of(lost), RefundDelay.COINS_GONE, now=later) is None  # not noted yet
     told = lapsed(waiting.payment, refund_of(waiting), RefundDelay.COINS_GONE, now=later)
     assert told is not None
-    over = refund_of(folded_on(waiting, (told,)))
-    assert (over.state, over.declined_by) == (RefundState.DECLINED, "policy")
+    ended = refund_of(folded_on(waiting, (told,)))
+    assert (ended.state, ended.declined_by) == (RefundState.DECLINED, "policy")
 
 
 def test_revenue_whose_settlement_was_reversed_meanwhile_is_not_sent_from_what_waits() -> None:
