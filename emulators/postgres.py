@@ -110,7 +110,7 @@ def _remove_abandoned(base: Path) -> None:
     for folder in base.glob("cortado-*"):
         owner = folder.name.split("-")[1]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # another session may be at it
 
 
 def _account() -> str | None:

@@ -41,6 +41,8 @@ class Sample:
     path: str
     body: JSON | None
     query: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+    """What stands in its path, by the variables' names."""
 
     @property
     def method(self) -> str:
@@ -57,7 +59,7 @@ def sample(operation: str, cast: Cast) -> Sample:
     if operation == "pause_shop":  # nobody else in a test needs the other shop to be open
         ids["shop_id"] = cast.merchant.places[1].shop_id
     path = re.sub(r"\{(\w+)\}", lambda variable: ids[variable[1]], entry.path)
-    return Sample(entry, part, path, _body(operation, cast), _QUERIES.get(operation, {}))
+    return Sample(entry, part, path, _body(operation, cast), _QUERIES.get(operation, {}), ids)
 
 
 def operations() -> list[str]:

@@ -73,6 +73,8 @@ SIGNATURES: Final = (
     1,
 )
 _SPAN: Final = A_WEEK[0]
+_SAID: Final = tuple(units for units in UNITS if units is not None)
+"""Wrong amounts where none at all is right."""
 _HOURS: Final = {"opens": "10:00", "closes": "12:00"}
 _HOLIDAY: Final = {"day": "2027-01-01"}
 
@@ -203,7 +205,7 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
     "set_capacity": {
         "/capacity": ({}, [], "none", 5),
         "/capacity/orders": (0, -1, 1.5, "5", True, 1_001),
-        "/capacity/value": (*UNITS, "0"),
+        "/capacity/value": (*_SAID, "0"),
     },
     "set_confirmations": {
         "/confirmations": ({"BTC": 0}, {"BTC": 1001}, {"BTC": "2"}, {"BTC": 1.5}, {"DOGE": 2}, ["BTC"]),
@@ -255,7 +257,7 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/currency": ("EUR",),
     },
     "update_shop": {
-        "/name": TEXTS,
+        "/name": tuple(text for text in TEXTS if text is not None),
         "/address": ("", "x" * 201, "two\nlines"),
         "/position": ({}, {"latitude": 91, "longitude": 0}, {"latitude": 1}, [53.5, 9.9]),
         "/accepts": ([], ["ETH", "ETH"], ["DOGE"], "ETH", [None]),
