@@ -38,7 +38,7 @@ run: setup
 	@$(BIN)/python -m emulators.up $(if $(FRESH),--fresh) $(if $(ISOLATED),--isolated)
 
 test: setup
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(if $(K),-k '$(K)')
+	$(BIN)/pytest -n $(WORKERS) $(if $(K),-k '$(K)')
 
 prove: setup
 	MANY=1 $(BIN)/pytest -q --timeout 900 tests/unit/test_payments_*.py tests/unit/test_reconciliation_*.py tests/chaos

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from emulators.component import Running
 from emulators.feeds import Control
@@ -21,15 +23,22 @@ from emulators.stack import Stack, engines
 from emulators.valkey import DATABASES
 
 _TEMPLATE = "cortado_template"
+_ON_THE_PLATFORM = "tests/integration/test_platform.py"
 _numbers = itertools.count(1)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests on one worker, for their module's fixtures; and all files that need the one platform."""
-    platform = {item.path for item in items if "platform" in getattr(item, "fixturenames", ())}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("platform" if item.path in platform else str(item.path)))
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # theirs has no types
+    """A file's tests on one worker, for its fixtures and its order; all journeys on one, for their one platform."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "platform" if path.startswith("tests/journeys/") or path == _ON_THE_PLATFORM else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Return how tests are shared out where several workers run them."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from shared.kernel.decision import Page, Stored
 from shared.kernel.documents import Documents
 from shared.kernel.ids import DiscountId, MerchantId, OrderId, ShopId
 from shared.kernel.money import Asset, Currency
+from shared.kernel.pictures import Bucket
 from shared.kernel.store import Inbox, Store
 
 
@@ -144,35 +145,6 @@ class Discounting:
     orders: OrderStandings
     inbox: Inbox
     clock: Clock
-
-
-@dataclass(frozen=True, slots=True)
-class SignedUpload:
-    """Where something may be uploaded, once and soon, with exactly these headers."""
-
-    url: str
-    headers: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Uploaded:
-    """What lies in the bucket."""
-
-    content_type: str
-    size: int
-    """In bytes."""
-
-
-class Bucket(Protocol):
-    """Keeps pictures, by key. Whoever uploads one speaks to it directly."""
-
-    async def sign(self, key: str, content_type: str, size: int, *, lifetime: timedelta) -> SignedUpload:
-        """Return where so many bytes of this type may be uploaded under a key. Nothing is asked of the bucket."""
-        ...
-
-    async def look(self, key: str) -> Uploaded | None:
-        """Return what lies under a key, or None. Raises Transient."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

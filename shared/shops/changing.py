@@ -18,7 +18,7 @@ async def change(
     now = using.clock.now()
 
     def shown(stored: Stored[Shop]) -> Reply[OwnShopView]:
-        view = lifecycle.own_view(stored.state, stored.version, now=now)
+        view = lifecycle.own_view(stored.state, stored.version, now=now, images_at=using.images_at)
         return Reply(view, version=stored.version, stream=shop_id)
 
     return shown(await using.store.decide(shop_id, rule, by=by, now=now, reply=shown, if_match=if_match))

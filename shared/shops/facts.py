@@ -121,6 +121,14 @@ class ShopDeliverySet(Fact):
     delivery: DeliveryTerms | None = None
 
 
+class ShopPhotosSet(Fact):
+    """What the shop is shown by: keys of pictures in the bucket, the first of them first."""
+
+    type: ClassVar = "shop.photos_set.v1"
+    shop_id: ShopId
+    photos: tuple[str, ...]
+
+
 class ShopPaused(Fact):
     """The shop takes no orders, whatever its hours say: until a time, or until somebody resumes it."""
 
@@ -257,6 +265,7 @@ ShopFact = (
     | ShopSpecialHoursSet
     | ShopCapacitySet
     | ShopDeliverySet
+    | ShopPhotosSet
     | ShopPaused
     | ShopResumed
     | ShopConfirmationsSet

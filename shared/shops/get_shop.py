@@ -21,13 +21,13 @@ async def get_shop(shop_id: ShopId, *, using: Shops) -> Reply[Encoded[ShopView]]
     return (await using.documents.of(shop_id)).reply
 
 
-async def shop_document(shop_id: str, *, store: Store[Shop], clock: Clock) -> Document[ShopView]:
+async def shop_document(shop_id: str, *, store: Store[Shop], clock: Clock, images_at: str = "") -> Document[ShopView]:
     """Return the shop's document from its row; true until the shop next opens or closes. Raises NotFound."""
     now = clock.now()
     found = await store.load(shop_id)
     if found is None:
         raise NotFound("There is no such shop.")
-    view = lifecycle.public_view(found.state, found.version, now=now)
+    view = lifecycle.public_view(found.state, found.version, now=now, images_at=images_at)
     ends = view.changes_at or now + FRESH
     return Document(
         version=found.version,

@@ -22,6 +22,7 @@ from shared.shops.model import (
     SetConfirmations,
     SetDelivery,
     SetOpeningHours,
+    SetPhotos,
     SetSpecialHours,
     SetSpreads,
     Shop,
@@ -98,6 +99,14 @@ def set_delivery(shop: Shop | None, command: SetDelivery, *, by: By) -> Sequence
     if command.delivery == shop.delivery:
         return ()
     return (facts.ShopDeliverySet(shop_id=shop.shop_id, delivery=command.delivery),)
+
+
+def set_photos(shop: Shop | None, command: SetPhotos, *, by: By) -> Sequence[Fact]:
+    """Return the facts of other pictures; none where they are the present ones. Raises NotFound, Forbidden."""
+    shop = run_by(shop, by)
+    if command.keys == shop.photos:
+        return ()
+    return (facts.ShopPhotosSet(shop_id=shop.shop_id, photos=command.keys),)
 
 
 def pause(shop: Shop | None, command: PauseShop, *, by: By, now: datetime) -> Sequence[Fact]:
@@ -202,6 +211,8 @@ def evolve(shop: Shop | None, fact: Fact) -> Shop:
             return shop.model_copy(update={"capacity": fact.capacity})
         case facts.ShopDeliverySet() if shop is not None:
             return shop.model_copy(update={"delivery": fact.delivery})
+        case facts.ShopPhotosSet() if shop is not None:
+            return shop.model_copy(update={"photos": fact.photos})
         case facts.ShopPaused() if shop is not None:
             return shop.model_copy(update={"pause": Pause(since=fact.at, until=fact.until, reason=fact.reason)})
         case facts.ShopResumed() if shop is not None:
@@ -233,8 +244,8 @@ def _updated(shop: Shop, fact: facts.ShopUpdated) -> Shop:
     )
 
 
-def public_view(shop: Shop, version: int, *, now: datetime) -> ShopView:
-    """Return what everybody sees of a shop at a version, open or closed as it is at `now`."""
+def public_view(shop: Shop, version: int, *, now: datetime, images_at: str = "") -> ShopView:
+    """Return what everybody sees of a shop at a version, as it is at `now`; its pictures lie at `images_at`."""
     now_ = standing(Week(shop.weekly, shop.timezone, shop.special), shop.pause, now)
     paused = shop.pause if shop.pause and shop.pause.holds(now) else None
     ends = now_.changes_at if now_.open else None
@@ -256,6 +267,7 @@ def public_view(shop: Shop, version: int, *, now: datetime) -> ShopView:
         orders_until=ends - timedelta(minutes=shop.last_order_min) if ends else None,
         capacity=shop.capacity,
         delivery=shop.delivery,
+        photos=tuple(f"{images_at}/{key}" for key in shop.photos),
         pause=paused,
         registered_at=shop.registered_at,
         version=version,
@@ -272,12 +284,12 @@ def standing(week: Week, paused: Pause | None, now: datetime) -> Standing:
     return Standing(False, paused.until if then.open else then.changes_at)
 
 
-def own_view(shop: Shop, version: int, *, now: datetime) -> OwnShopView:
+def own_view(shop: Shop, version: int, *, now: datetime, images_at: str = "") -> OwnShopView:
     """Return what its merchant sees of a shop at a version."""
     fingerprints = {family: account.fingerprint for family, account in shop.payout.items()}
     unproven = tuple(sorted(family for family, account in shop.payout.items() if account.unproven))
     return OwnShopView(
-        shop=public_view(shop, version, now=now),
+        shop=public_view(shop, version, now=now, images_at=images_at),
         payout=fingerprints,
         zero_confirmation=shop.zero_confirmation,
         unproven=unproven,

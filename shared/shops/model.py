@@ -22,6 +22,7 @@ MAX_LATITUDE = 85.0
 """Beyond it the maps of the web and the geo index end; no shop is there."""
 MAX_SPANS = 42
 MAX_SPECIAL_DAYS = 100
+MAX_PHOTOS = 8
 MAX_LAST_ORDER_MIN = 240
 MAX_PAUSE = timedelta(days=31)
 """Longer is no pause: special hours say it, and customers can plan."""
@@ -159,6 +160,18 @@ class SetDelivery(Frozen):
     delivery: DeliveryTerms | None
 
 
+class SetPhotos(Frozen):
+    """All pictures of the shop, by the keys that were given for their uploads; the first is shown first."""
+
+    keys: tuple[Annotated[str, Field(max_length=200, strict=True)], ...] = Field(max_length=MAX_PHOTOS)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "SetPhotos":
+        if len(set(self.keys)) != len(self.keys):
+            raise ValueError("keys: each picture once")
+        return self
+
+
 class PauseShop(Frozen):
     """For how long, and why: what customers are told. Without `until`: until somebody resumes it."""
 
@@ -250,6 +263,7 @@ class Shop(Frozen):
     pause: Pause | None = None
     capacity: Capacity | None = None
     delivery: DeliveryTerms | None = None
+    photos: tuple[str, ...] = ()
     spread_bp: dict[Asset, int] = Field(default={})
     changes: tuple[PayoutChange, ...] = ()
     former: tuple[FormerAccount, ...] = ()
@@ -278,6 +292,7 @@ class ShopView(Frozen):
     )
     capacity: Capacity | None = Field(default=None, description="As much is made in a quarter of an hour")
     delivery: DeliveryTerms | None = Field(default=None, description="Absent where it does not deliver")
+    photos: tuple[str, ...] = Field(default=(), description="Where pictures of it are, the first of them first")
     pause: Pause | None = Field(default=None, description="Takes no orders meanwhile, whatever its hours say")
     registered_at: datetime
     version: int

@@ -10,6 +10,7 @@ from shared.kernel.decision import By, Stored
 from shared.kernel.documents import Documents
 from shared.kernel.hours import Pause, Week
 from shared.kernel.ids import OrderId, RatingId, ShopId
+from shared.kernel.pictures import Bucket
 from shared.kernel.reply import Reply
 from shared.kernel.store import Inbox, Rule, Store
 from shared.shops.accounts import Family
@@ -167,6 +168,16 @@ class Shops:
     cards: Cards
     inbox: Inbox
     clock: Clock
+    images_at: str = ""
+    """Where pictures are, as a URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photographing:
+    """Everything the operations of pictures are given."""
+
+    shops: Shops
+    bucket: Bucket
 
 
 class RatingStore(Store[Rating], Protocol):

@@ -8,6 +8,7 @@ from shared.adapters.postgres.shops import PostgresCards, PostgresPlaces, Postgr
 from shared.adapters.redis.documents import CachedDocuments
 from shared.adapters.redis.geo import RedisShopIndex
 from shared.adapters.shop_places import IndexedPlaces
+from shared.settings import ImageSettings
 from shared.shops.get_shop import shop_document
 from shared.shops.ports import Ratings, Registration, Shops
 from shared.wiring.cache import document_cache, redis_client, redis_settings
@@ -19,15 +20,20 @@ def shops() -> Shops:
     """Return everything the operations of shops are given, but for registering one."""
     db = database()
     store, cards = PostgresShops(db, region=region()), PostgresCards(db)
+    images_at = ImageSettings.public_from_env()
     return Shops(
         store=store,
         documents=CachedDocuments(
-            document_cache(), "shop", partial(shop_document, store=store, clock=clock()), clock=clock()
+            document_cache(),
+            "shop",
+            partial(shop_document, store=store, clock=clock(), images_at=images_at),
+            clock=clock(),
         ),
         places=IndexedPlaces(RedisShopIndex(redis_client(), redis_settings()), PostgresPlaces(db, cards)),
         cards=cards,
         inbox=PostgresInbox(db),
         clock=clock(),
+        images_at=images_at,
     )
 
 

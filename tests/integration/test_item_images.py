@@ -13,13 +13,14 @@ from emulators.component import Running, free_port
 from shared.adapters.aws.bucket import S3Bucket
 from shared.adapters.postgres.database import Sql
 from shared.catalog.archive_menu_item import archive_menu_item
-from shared.catalog.image_model import MAX_IMAGE_BYTES, ImageUpload, RequestImageUpload, SetItemImage
+from shared.catalog.image_model import SetItemImage
 from shared.catalog.ports import Imaging
-from shared.catalog.request_image_upload import LIFETIME, request_image_upload
-from shared.catalog.set_item_image import NoSuchImage, set_item_image
+from shared.catalog.request_image_upload import request_image_upload
+from shared.catalog.set_item_image import set_item_image
 from shared.kernel.decision import By
 from shared.kernel.errors import Forbidden, Invalid, NotFound, Transient
 from shared.kernel.ids import ItemId
+from shared.kernel.pictures import LIFETIME, MAX_IMAGE_BYTES, ImageUpload, NoSuchImage, RequestImageUpload
 from shared.settings import ImageSettings
 from tests.integration.selling import Counter
 from tests.integration.shopkeeping import Merchant, Shopkeeping, keyed

@@ -126,6 +126,7 @@ PARTS: Final = {
     "request_payout_challenge": "manager",
     "requote_payment": "customer",
     "remove_destination": "customer",
+    "request_photo_upload": "owner",
     "resume_shop": "barista",
     "set_capacity": "manager",
     "set_confirmations": "owner",
@@ -133,6 +134,7 @@ PARTS: Final = {
     "set_destination": "customer",
     "set_opening_hours": "owner",
     "set_preferences": "customer",
+    "set_photos": "manager",
     "set_special_hours": "manager",
     "set_spreads": "manager",
     "sign_in_with_ethereum": "",
@@ -238,6 +240,10 @@ def _body(operation: str, cast: Cast) -> JSON | None:
             return {"delivery": {"radius_m": 5_000, "fee": "250", "minimum": "0"}}
         case "set_destination":
             return dict(HOME)
+        case "request_photo_upload":
+            return {"content_type": "image/webp", "size": 4200}
+        case "set_photos":
+            return {"keys": []}
         case "set_capacity":
             return {"capacity": {"orders": 1_000, "value": "100000000"}}
         case "pause_shop":

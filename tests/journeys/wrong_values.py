@@ -230,6 +230,14 @@ WRONG: Final[dict[str, dict[str, tuple[object, ...]]]] = {
         "/instructions": ("x" * 201, "two\nlines"),
         "/fee": ("0",),
     },
+    "request_photo_upload": {
+        "/content_type": ("image/gif", "image/svg+xml", "text/html", "IMAGE/PNG", "", None, 1),
+        "/size": (0, -1, 5_000_001, 1.5, "4200", True, None),
+    },
+    "set_photos": {
+        "/keys": (["x"], ["../x.png"], ["x" * 201], ["a", "a"], [1], [""] * 9, "x", None),
+        "/urls": (["https://elsewhere.example/x.png"],),
+    },
     "set_opening_hours": {
         "/weekly/0/weekday": (7, -1, 1.5, "0", None),
         "/weekly/0/opens": ("24:00", "25:00", "9:00", "09:60", "０９:00", "09:00:00", 900),

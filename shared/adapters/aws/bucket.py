@@ -6,13 +6,13 @@ from functools import cached_property
 from typing import Any
 
 from shared.adapters.resilience import Guard, Limits, Outage
-from shared.catalog.ports import SignedUpload, Uploaded
 from shared.kernel.errors import Transient
+from shared.kernel.pictures import SignedUpload, Uploaded
 from shared.settings import ImageSettings
 
 
 class S3Bucket:
-    """Fulfils `shared.catalog.ports.Bucket`."""
+    """Fulfils `shared.kernel.pictures.Bucket`."""
 
     def __init__(self, settings: ImageSettings) -> None:
         self._settings = settings

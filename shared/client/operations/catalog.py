@@ -1,7 +1,7 @@
 """The calls of catalog. Written by `python -m triggers docs` from the registry; not to be edited."""
 
 from shared.catalog.discount_model import DiscountPage, DiscountView, PutDiscount
-from shared.catalog.image_model import ImageUpload, RequestImageUpload, SetItemImage
+from shared.catalog.image_model import SetItemImage
 from shared.catalog.model import (
     ImportMenu,
     ImportMenuCsv,
@@ -15,6 +15,7 @@ from shared.catalog.model import (
     SetTaxes,
 )
 from shared.client.call import Call, Scalar, call, segment
+from shared.kernel.pictures import ImageUpload, RequestImageUpload
 
 
 def archive_menu_item(

@@ -1,6 +1,7 @@
 """The calls of shops. Written by `python -m triggers docs` from the registry; not to be edited."""
 
 from shared.client.call import Call, Scalar, call, segment
+from shared.kernel.pictures import ImageUpload, RequestImageUpload
 from shared.shops.model import (
     NearbyShops,
     OwnShopView,
@@ -10,6 +11,7 @@ from shared.shops.model import (
     SetConfirmations,
     SetDelivery,
     SetOpeningHours,
+    SetPhotos,
     SetSpecialHours,
     SetSpreads,
     ShopView,
@@ -181,6 +183,18 @@ def request_payout_challenge(
     )
 
 
+def request_photo_upload(shop_id: str, body: RequestImageUpload, *, if_match: int | None = None) -> Call[ImageUpload]:
+    """POST /v1/shops/{shop_id}/photo-uploads: say where a picture of the shop may be uploaded to."""
+    return call(
+        "request_photo_upload",
+        "POST",
+        f"/v1/shops/{segment(shop_id)}/photo-uploads",
+        ImageUpload,
+        body=body,
+        if_match=if_match,
+    )
+
+
 def resume_shop(shop_id: str, *, key: str | None = None, if_match: int | None = None) -> Call[OwnShopView]:
     """POST /v1/shops/{shop_id}/resume: take orders again, in the shop's hours."""
     return call(
@@ -250,6 +264,22 @@ def set_opening_hours(
         "set_opening_hours",
         "PUT",
         f"/v1/shops/{segment(shop_id)}/hours",
+        OwnShopView,
+        body=body,
+        idempotent=True,
+        key=key,
+        if_match=if_match,
+    )
+
+
+def set_photos(
+    shop_id: str, body: SetPhotos, *, key: str | None = None, if_match: int | None = None
+) -> Call[OwnShopView]:
+    """PUT /v1/shops/{shop_id}/photos: show the shop by these pictures."""
+    return call(
+        "set_photos",
+        "PUT",
+        f"/v1/shops/{segment(shop_id)}/photos",
         OwnShopView,
         body=body,
         idempotent=True,
