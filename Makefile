@@ -3,7 +3,7 @@
 #   make demo                    four paid orders, as a story, on the platform that runs or on one of its own
 #   make test [K=expression] [WORKERS=2]   all tests, on the real engines, each worker on its own
 #   make test-one OP=create_order  the tests that name one operation
-#   make prove                   the state machines of money, thousands of runs each; a short chaos run and what spoils it
+#   make prove                   the state machines of money, thousands of runs each
 #   make check                   ruff, mypy, import layers, registry
 #   make bench                   every figure beside its floor, into results/bench.json
 #   make chaos [SECONDS=600] [SEED=n]   random payments under reorgs and outages, judged; into results/chaos.json
@@ -41,7 +41,7 @@ test: setup
 	$(BIN)/pytest -n $(WORKERS) $(if $(K),-k '$(K)')
 
 prove: setup
-	MANY=1 $(BIN)/pytest -q --timeout 900 tests/unit/test_payments_*.py tests/unit/test_reconciliation_*.py tests/chaos
+	MANY=1 $(BIN)/pytest -q --timeout 900 tests/unit/test_payments_*.py tests/unit/test_reconciliation_*.py
 
 check: setup
 	$(BIN)/ruff check .
