@@ -118,15 +118,19 @@ async def test_each_slot_has_room_of_its_own_and_a_list_tells_how_much(shop: Cou
     assert [slot.starts_at for slot in told.slots if not slot.available] == [slot_of(later)]
 
 
-async def test_a_slot_whose_counters_got_lost_is_made_again(shop: Counting) -> None:
+async def test_a_slot_whose_counters_got_lost_is_made_again_and_its_orders_can_be_called_off(shop: Counting) -> None:
     await shop.opened(Capacity(orders=5))
-    await shop.order("a", pickup_at=NOON + timedelta(minutes=20))
+    soon = NOON + timedelta(minutes=20)
+    first = await shop.order("a", pickup_at=soon)
     await shop.db.run(LOSE)
     with pytest.raises(SlotFull):
-        await shop.order("b", pickup_at=NOON + timedelta(minutes=20))
-    await shop.order("c", pickup_at=NOON + timedelta(minutes=20))
+        await shop.order("b", pickup_at=soon)
+    second = await shop.order("c", pickup_at=soon)
     assert await shop.taken() == [(1, 1, 420)]
-    await shop.db.run(Sql("update order_slots set orders = 2, items = 2, value = 840"))  # as the table was
+    for order in (first, second):
+        by = replace(customer(f"cancel-{order.order_id}"), actor=order.customer_id)
+        await cancel_order(order.order_id, CancelOrder(), if_match=None, by=by, using=shop.orders)
+    assert await shop.taken() == [(0, 0, 0)]
 
 
 async def test_an_estimate_is_there_for_a_shop_that_has_made_nothing_yet(shop: Counting) -> None:

@@ -30,8 +30,7 @@ from shared.orders.slots import SlotFull, quantity
 _ASKED: Final = Sql("select 1 from payments where order_id = :order_id limit 1")
 _HOLD: Final = Sql(
     "select l.sku, l.quantity from stock_holds h, jsonb_to_recordset(h.lines) as l(sku text, quantity bigint)"
-    " where h.order_id = :order_id and h.state = 'held' and h.reservation_id ="
-    " (select reservation_id from stock_holds where order_id = :order_id for update)"
+    " where h.order_id = :order_id and h.state = 'held'"
 )
 _LOCK_HOLD: Final = Sql("select reservation_id from stock_holds where order_id = :order_id for update")
 _FREE: Final = Sql(
@@ -53,8 +52,9 @@ _LOCK_SLOTS: Final = Sql(
     " order by slot for update"
 )
 _COUNT: Final = Sql(
-    "update order_slots set orders = orders + :orders::bigint, items = items + :items::bigint,"
-    " value = value + :value::bigint where shop_id = :shop_id and slot = :slot::timestamptz"
+    "update order_slots set orders = greatest(orders + :orders::bigint, 0),"
+    " items = greatest(items + :items::bigint, 0), value = greatest(value + :value::bigint, 0)"
+    " where shop_id = :shop_id and slot = :slot::timestamptz"
 )
 _OVER: Final = Sql(
     "select coalesce(t.orders > (s.capacity ->> 'orders')::bigint, false)"

@@ -65,12 +65,16 @@ filled as (
 
 FREED: Final = """,
 freed as (
-  update order_slots s set orders = s.orders - 1, value = s.value - r.total,
-         items = s.items - (select sum((line ->> 'quantity')::bigint) from jsonb_array_elements(r.lines) line)
+  update order_slots s set orders = greatest(s.orders - 1, 0), value = greatest(s.value - r.total, 0),
+         items = greatest(
+           s.items - (select sum((line ->> 'quantity')::bigint) from jsonb_array_elements(r.lines) line), 0)
     from jsonb_populate_record(null::orders, :row::jsonb) r
    where r.slot is not null and r.status in ('cancelled', 'expired') and s.shop_id = r.shop_id and s.slot = r.slot
      and exists (select from state))"""
-"""What an order gives back that is called off: part of the statement that appends to an order, which ends once."""
+"""What an order gives back that is called off: part of the statement that appends to an order, which ends once.
+
+Never below nothing: counters that got lost with a database and began anew must not keep an order from being called off.
+"""
 
 
 def _params(orders: Sequence[Order]) -> dict[str, str] | None:
